@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Random numbers (executive/random).
+#ifndef EXECUTIVE_RANDOM_H
+#define EXECUTIVE_RANDOM_H
+
+#include <kernel/types.h>
+
+#define RANDOM_NONBLOCK (1u << 0) // SHOULD_WAIT before the first seed instead of waiting
+#define RANDOM_INSECURE (1u << 1) // never waits
+must_check inv_status_t random_read(void *to, size_t n, unsigned flags); // OK, SHOULD_WAIT, INTERRUPTED. Thread context
+void random_bytes(void *to, size_t n);                                  // never waits, any context: ASLR, hash seeds
+void random_mix(const void *data, size_t n, unsigned entropy_bits);     // any context
+bool random_seeded(void);
+
+#endif

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Files: names, inodes, mounts, open files and descriptor tables (executive/vfs). File systems stand behind struct fs_ops, inode_ops and file_ops; the first is tmpfs.
+// The personality decodes calls, maps status to errno and calls the functions at the end.
+#ifndef EXECUTIVE_VFS_H
+#define EXECUTIVE_VFS_H
+
+#include <kernel/aspace.h>
+#include <kernel/epoch.h>
+#include <kernel/list.h>
+#include <kernel/mutex.h>
+#include <kernel/token.h>
+#include <kernel/vmo.h>
+#include <kernel/wait.h>
+
+struct inode;
+struct dentry;
+struct mount;
+struct superblock;
+struct file;
+
+// File types and modes are those of Linux (octal, S_IFMT ...), as the field's standard.
+#define MODE_FMT 0170000
+#define MODE_SOCKET 0140000
+#define MODE_SYMLINK 0120000
+#define MODE_REGULAR 0100000
+#define MODE_BLOCK 0060000
+#define MODE_DIRECTORY 0040000
+#define MODE_CHARACTER 0020000
+#define MODE_FIFO 0010000
+#define MODE_SETUID 04000
+#define MODE_SETGID 02000
+#define MODE_STICKY 01000
+
+#define NAME_MAX_BYTES 255
+#define PATH_MAX_BYTES 4096
+#define SYMLINK_MAX_FOLLOWED 40
+
+typedef uint64_t devno_t; // major << 32 | minor
+#define DEVNO(major, minor) ((devno_t)(major) << 32 | (uint32_t)(minor))
+
+struct timestamp {
+    int64_t seconds;
+    uint32_t nanoseconds;
+};
+
+// What stat tells.
+struct inode_stat {
+    devno_t device, rdev;
+    uint64_t ino, size, blocks; // blocks of 512 bytes
+    uint32_t mode, nlink, uid, gid, block_size;
+    struct timestamp atime, mtime, ctime, btime;
+};
+
+#define ATTR_MODE (1u << 0)
+#define ATTR_UID (1u << 1)
+#define ATTR_GID (1u << 2)
+#define ATTR_SIZE (1u << 3)
+#define ATTR_ATIME (1u << 4)
+#define ATTR_MTIME (1u << 5)
+#define ATTR_ATIME_NOW (1u << 6)
+#define ATTR_MTIME_NOW (1u << 7)
+struct inode_attributes {
+    uint32_t valid, mode, uid, gid;
+    uint64_t size;
+    struct timestamp atime, mtime;
+};
+
+struct path {
+    struct mount *mount;
+    struct dentry *dentry;
+};
+struct path_target { // of a magic link: counted
+    struct path path;
+};
+
+// Context of all operations: thread, may sleep, the lock of the inode(s) concerned held where the line says [lock]. Names are not terminated: (name, length).
+struct inode_ops {
+    inv_status_t (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **out);                     // [lock] counted; NOT_FOUND
+    inv_status_t (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev, struct token *who, struct inode **out); // [lock] regular, device, fifo, socket
+    inv_status_t (*mkdir)(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who, struct inode **out); // [lock]
+    inv_status_t (*symlink)(struct inode *dir, const char *name, size_t length, const char *target, struct token *who, struct inode **out); // [lock]
+    inv_status_t (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);                     // [lock both]
+    inv_status_t (*unlink)(struct inode *dir, const char *name, size_t length, struct inode *target);                   // [lock both]
+    inv_status_t (*rmdir)(struct inode *dir, const char *name, size_t length, struct inode *target);                    // [lock both] NOT_EMPTY
+    inv_status_t (*rename)(struct inode *old_dir, const char *old_name, size_t old_length, struct inode *source, struct inode *new_dir, const char *new_name,
+                           size_t new_length, struct inode *replaced, bool exchange);                                   // [lock all]
+    inv_status_t (*tmpfile)(struct inode *dir, uint32_t mode, struct token *who, struct inode **out);                   // [lock] O_TMPFILE
+    inv_status_t (*readlink)(struct inode *link, char *buffer, size_t size, size_t *out_length);                        // not terminated
+    inv_status_t (*follow)(struct inode *link, struct path_target *out);                                                // magic links of /proc; NULL: readlink
+    inv_status_t (*getattr)(struct inode *inode, struct inode_stat *out);                                               // NULL: from struct inode
+    inv_status_t (*setattr)(struct inode *inode, const struct inode_attributes *a);                                     // [lock] already permitted
+    inv_status_t (*permission)(struct inode *inode, struct token *who, unsigned want);                                  // NULL: mode bits
+    bool (*revalidate)(struct dentry *d);                                                                               // NULL: names never go stale (procfs has one)
+};
+
+struct dir_context; // getdents: executive/vfs/readdir.c
+// Returns false when the buffer is full: the entry was not taken. offset: the position AFTER this entry. type: DT_* = mode >> 12.
+typedef bool (*dir_emit_fn)(struct dir_context *c, const char *name, size_t length, uint64_t ino, uint8_t type, uint64_t offset);
+struct dir_context {
+    dir_emit_fn emit;
+    uint64_t position; // where to start: 0 is "."; the file system emits "." and ".." itself (vfs_emit_dots helps)
+};
+
+struct poll_set;
+#define POLL_IN 0x0001u
+#define POLL_PRI 0x0002u
+#define POLL_OUT 0x0004u
+#define POLL_ERR 0x0008u
+#define POLL_HUP 0x0010u
+#define POLL_NVAL 0x0020u
+#define POLL_RDNORM 0x0040u
+#define POLL_RDBAND 0x0080u
+#define POLL_WRNORM 0x0100u
+#define POLL_WRBAND 0x0200u
+#define POLL_RDHUP 0x2000u
+
+// Where read and write copy to or from: user memory or kernel memory, possibly in pieces.
+struct io_vector {
+    void *base; // user address if user is set
+    size_t length;
+};
+struct io {
+    struct io_vector *vectors;
+    unsigned count, index; // next piece
+    size_t offset;         // within vectors[index]
+    size_t left;           // bytes in all
+    bool user;
+};
+// Copy n bytes (at most io->left) between kernel memory and the io and advance it; *done counts even when FAULT is returned.
+inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done);   // data read by the program
+inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done);         // data written by the program
+inv_status_t io_zero(struct io *io, size_t n, size_t *out_done);
+void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n);
+void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n);
+
+struct file_ops {
+    inv_status_t (*open)(struct inode *inode, struct file *file);                              // NULL: fine
+    void (*release)(struct file *file);                                                        // last reference gone
+    void (*flush)(struct file *file, const void *owner);                                       // each close of a descriptor
+    // *position is the file's or pread's; for a stream file it is ignored. *out_done: bytes moved; OK with 0 is end of file. Nonblocking files: SHOULD_WAIT.
+    // Interrupted waits before any byte moved: RESTART. Partial success is OK.
+    inv_status_t (*read)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
+    inv_status_t (*write)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
+    inv_status_t (*seek)(struct file *file, int64_t offset, int whence, uint64_t *out_position); // NULL: NOT_SEEKABLE
+    inv_status_t (*readdir)(struct file *file, struct dir_context *c);                         // [inode lock]
+    inv_status_t (*ioctl)(struct file *file, unsigned command, uint64_t argument, int64_t *out_result); // NULL: NOT_TTY. argument is often a user address
+    unsigned (*poll)(struct file *file, struct poll_set *set);                                 // registers with poll_add and returns the mask. NULL: always ready
+    // For mmap: the VMO behind the file, counted. flags are adjusted (max_prot). NULL: NO_DEVICE.
+    inv_status_t (*map)(struct file *file, bool shared, struct vmo **out);
+    inv_status_t (*fsync)(struct file *file, bool data_only);                                  // NULL: OK
+    inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t length); // NULL: OP_NOT_SUPPORTED
+};
+
+struct inode {
+    _Atomic uint32_t count;
+    uint32_t mode;                    // lock (type bits immutable)
+    struct superblock *superblock;    // immutable
+    uint64_t ino;
+    const struct inode_ops *ops;
+    const struct file_ops *file_ops;
+    struct mutex lock;                // rank VFS_DIR for directories, VFS_INODE else
+    /* lock: */
+    uint32_t nlink, uid, gid;
+    devno_t rdev;
+    struct timestamp atime, mtime, ctime, btime;
+    struct vmo *vmo;                  // file data of memory file systems and page cache; NULL until needed. Size: vmo->size
+    _Atomic int32_t writers;          // > 0: open for writing; < 0: being executed (ETXTBSY)
+    struct pipe *pipe;                // fifos in use
+    void *data;                       // the file system's own
+    struct list_node locks;           // record locks (executive/vfs/lock.c)
+    struct list_node superblock_node;
+};
+
+struct superblock {
+    const struct fs_type *type;
+    devno_t device;                   // st_dev: major 0, minor counted up
+    struct dentry *root;
+    unsigned flags;                   // MOUNT_*
+    uint32_t block_size;
+    uint64_t magic;                   // statfs f_type
+    _Atomic uint32_t count;
+    _Atomic uint64_t next_ino;
+    void *data;
+    char source[64];
+};
+struct fs_statistics {
+    uint64_t magic, block_size, blocks, blocks_free, blocks_available, files, files_free, name_max;
+};
+struct fs_type {
+    const char *name;
+    bool needs_device;                // /proc/filesystems: "nodev" if not
+    inv_status_t (*mount)(const struct fs_type *type, const char *source, unsigned flags, const char *options, struct superblock *sb); // makes sb->root
+    void (*unmount)(struct superblock *sb);
+    void (*inode_delete)(struct inode *inode); // last reference and (nlink 0 or the name cache let go)
+    inv_status_t (*statfs)(struct superblock *sb, struct fs_statistics *out);
+    inv_status_t (*remount)(struct superblock *sb, unsigned flags, const char *options);
+    void (*show_options)(struct superblock *sb, char *buffer, size_t size);
+    struct list_node node;
+};
+void fs_register(struct fs_type *type);
+struct inode *inode_alloc(struct superblock *sb, uint32_t mode); // count 1, times now, nlink 1. NULL: no memory
+void inode_get(struct inode *i);
+void inode_put(struct inode *i);
+struct dentry *dentry_make_root(struct inode *root);             // takes over the inode's reference
+
+#define MOUNT_READ_ONLY (1u << 0) // numbers of Linux's MS_*
+#define MOUNT_NOSUID (1u << 1)
+#define MOUNT_NODEV (1u << 2)
+#define MOUNT_NOEXEC (1u << 3)
+#define MOUNT_REMOUNT (1u << 5)
+#define MOUNT_NOATIME (1u << 10)
+#define MOUNT_BIND (1u << 12)
+
+// An open file description.
+struct file {
+    _Atomic uint32_t count;
+    _Atomic uint32_t flags;        // O_* of Linux: access mode and status flags
+    const struct file_ops *ops;
+    struct path path;              // counted; dentry may be unnamed (pipes: a pseudo file system)
+    struct inode *inode;           // = path.dentry's inode, counted through it
+    struct mutex position_lock;    // rank VFS_FILE_POS
+    uint64_t position;
+    void *data;                    // the driver's own
+    uint32_t owner_signal, owner_pid; // F_SETOWN
+    struct epoch_node reclaim;
+    struct mapping_owner owner;    // of file mappings, so that an address space can hold the file
+};
+#define O_ACCMODE_ 3u
+#define O_WRONLY_ 01u
+#define O_RDWR_ 02u
+#define O_CREAT_ 0100u
+#define O_EXCL_ 0200u
+#define O_NOCTTY_ 0400u
+#define O_TRUNC_ 01000u
+#define O_APPEND_ 02000u
+#define O_NONBLOCK_ 04000u
+#define O_DSYNC_ 010000u
+#define O_DIRECT_ 040000u
+#define O_LARGEFILE_ 0100000u
+#define O_DIRECTORY_ 0200000u
+#define O_NOFOLLOW_ 0400000u
+#define O_NOATIME_ 01000000u
+#define O_CLOEXEC_ 02000000u
+#define O_SYNC_ 04010000u
+#define O_PATH_ 010000000u
+#define O_TMPFILE_ 020200000u
+
+static inline bool file_readable(const struct file *f) { return (f->flags & O_ACCMODE_) != O_WRONLY_ && !(f->flags & O_PATH_); }
+static inline bool file_writable(const struct file *f) { return (f->flags & O_ACCMODE_) != 0 && !(f->flags & O_PATH_); }
+static inline bool file_nonblocking(const struct file *f) { return (f->flags & O_NONBLOCK_) != 0; }
+static inline void file_get(struct file *f) { atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed); }
+void file_put(struct file *f); // may sleep
+// A file without a name (pipes, memfd, pidfd, ...): label shows in /proc/PID/fd as "label:[ino]".
+must_check inv_status_t file_create_anonymous(const char *label, const struct file_ops *ops, void *data, uint32_t flags, uint32_t mode, struct file **out);
+
+// Descriptor tables: shared by threads (and CLONE_FILES), copied at fork. Lookups are lock-free under an epoch.
+struct fd_table;
+must_check inv_status_t fd_table_create(struct job *job, struct fd_table **out);
+must_check inv_status_t fd_table_copy(struct fd_table *from, struct job *job, struct fd_table **out);
+void fd_table_get(struct fd_table *t);
+void fd_table_put(struct fd_table *t);                  // last: closes all
+void fd_table_close_on_exec(struct fd_table *t);
+bool fd_table_shared(struct fd_table *t);
+must_check inv_status_t fd_get(struct fd_table *t, int fd, struct file **out); // counted. BAD_FD
+// Takes over the file's reference on success. lowest: smallest number allowed. limit: RLIMIT_NOFILE. TOO_MANY_FILES, NO_MEMORY, INVALID.
+must_check inv_status_t fd_install(struct fd_table *t, struct file *f, int lowest, uint64_t limit, bool close_on_exec, int *out_fd);
+must_check inv_status_t fd_install_at(struct fd_table *t, struct file *f, int fd, uint64_t limit, bool close_on_exec); // dup2: closes what was there
+must_check inv_status_t fd_close(struct fd_table *t, int fd);
+must_check inv_status_t fd_get_flags(struct fd_table *t, int fd, bool *out_close_on_exec);
+must_check inv_status_t fd_set_flags(struct fd_table *t, int fd, bool close_on_exec);
+int fd_next(struct fd_table *t, int from);              // next open descriptor >= from, or -1 (for /proc/PID/fd, close_range)
+
+// Where a process stands in the tree: root, working directory, umask.
+struct fs_context {
+    _Atomic uint32_t count;
+    struct spinlock lock; // rank VFS_SPIN
+    /* lock: */
+    struct path root, cwd;
+    _Atomic uint32_t umask;
+};
+must_check inv_status_t fs_context_copy(struct fs_context *from, struct fs_context **out);
+void fs_context_get(struct fs_context *c);
+void fs_context_put(struct fs_context *c);
+extern struct fs_context *fs_context_boot; // root of the boot tree
+
+// Who asks: every path function takes one.
+struct vfs_caller {
+    struct fs_context *fs;
+    struct fd_table *fds;
+    struct token *token;
+    struct job *job;
+};
+#define AT_FDCWD_ (-100)
+#define WALK_FOLLOW (1u << 0)       // follow a symbolic link in the last place
+#define WALK_DIRECTORY (1u << 1)    // NOT_DIR unless it is one
+#define WALK_EMPTY_PATH (1u << 2)   // AT_EMPTY_PATH
+#define WALK_NO_SYMLINKS (1u << 3)
+
+// The permission bits wanted.
+#define WANT_READ 4u
+#define WANT_WRITE 2u
+#define WANT_EXECUTE 1u
+must_check inv_status_t vfs_permission(struct inode *i, struct token *who, unsigned want);
+
+// path is a kernel string (PATH_MAX checked by the copy in). All are the whole of a call: walk, permission, operation, times. Errors in Linux's order.
+must_check inv_status_t vfs_lookup(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk, struct path *out); // counted
+void path_get(const struct path *p);
+void path_put(struct path *p);
+must_check inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode, struct file **out);
+must_check inv_status_t vfs_open_exec(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk, struct file **out); // X permission, regular, not noexec; denies writers until put
+must_check inv_status_t vfs_stat(const struct path *p, struct inode_stat *out);
+must_check inv_status_t vfs_access(const struct vfs_caller *c, int dirfd, const char *path, unsigned want, unsigned walk, bool effective);
+must_check inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode);
+must_check inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev);
+must_check inv_status_t vfs_unlink(const struct vfs_caller *c, int dirfd, const char *path, bool directory);
+must_check inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dirfd, const char *path);
+must_check inv_status_t vfs_link(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned walk);
+must_check inv_status_t vfs_rename(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags); // RENAME_* of Linux
+must_check inv_status_t vfs_readlink(const struct vfs_caller *c, int dirfd, const char *path, char *buffer, size_t size, size_t *out_length);
+must_check inv_status_t vfs_setattr(const struct path *p, struct token *who, struct inode_attributes *a); // chmod, chown, utimes, truncate with their rules
+must_check inv_status_t vfs_chdir(const struct vfs_caller *c, const struct path *p);
+must_check inv_status_t vfs_chroot(const struct vfs_caller *c, const struct path *p);
+must_check inv_status_t vfs_mount(const struct vfs_caller *c, const char *source, const char *target, const char *type, unsigned flags, const char *options);
+must_check inv_status_t vfs_unmount(const struct vfs_caller *c, const char *target, unsigned flags);
+must_check inv_status_t vfs_statfs(const struct path *p, struct fs_statistics *out);
+// The absolute path as seen from the caller's root, at the end of buffer; *out_start within it. " (deleted)" is appended for unlinked names. NAME_TOO_LONG.
+must_check inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, char *buffer, size_t size, char **out_start);
+// One line per mount through emit (for /proc/mounts and mountinfo).
+void vfs_for_each_mount(const struct vfs_caller *c, bool (*fn)(struct mount *m, const char *source, const char *target, const char *type, const char *options, void *arg), void *arg);
+
+must_check inv_status_t file_read(struct file *f, struct io *io, size_t *out_done);                         // at the file position, which it moves
+must_check inv_status_t file_write(struct file *f, struct io *io, size_t *out_done);
+must_check inv_status_t file_read_at(struct file *f, struct io *io, uint64_t position, size_t *out_done);   // pread: NOT_SEEKABLE for streams
+must_check inv_status_t file_write_at(struct file *f, struct io *io, uint64_t position, size_t *out_done);
+must_check inv_status_t file_seek(struct file *f, int64_t offset, int whence, uint64_t *out_position);
+must_check inv_status_t file_readdir(struct file *f, struct dir_context *c);
+must_check inv_status_t file_truncate(struct file *f, uint64_t size);
+must_check inv_status_t file_ioctl(struct file *f, unsigned command, uint64_t argument, int64_t *out_result);
+// Kernel read of file contents for exec: exact or short at the end.
+must_check inv_status_t file_read_kernel(struct file *f, uint64_t position, void *to, size_t n, size_t *out_done);
+must_check inv_status_t file_map(struct file *f, bool shared, struct vmo **out);
+
+// poll: a set of waiters over several files.
+struct poll_set *poll_set_create(unsigned expected); // NULL: no memory
+void poll_set_destroy(struct poll_set *s);           // takes all waiters off
+void poll_add(struct poll_set *s, struct waitq *q);  // from file_ops->poll; s may be NULL: mask wanted only
+static inline unsigned file_poll(struct file *f, struct poll_set *s) {
+    return f->ops->poll != NULL ? f->ops->poll(f, s) : POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM;
+}
+// Waits until one of the registered queues woke. OK, TIMED_OUT, INTERRUPTED.
+must_check inv_status_t poll_set_wait(struct poll_set *s, nstime_t deadline);
+
+// pipe2. capacity 64 KiB, atomic up to 4096 bytes.
+must_check inv_status_t pipe_create(struct job *job, uint32_t flags, struct file **out_read, struct file **out_write);
+
+// SIGPIPE and RLIMIT_FSIZE's SIGXFSZ are raised by the personality: a table it registers.
+struct vfs_signal_ops {
+    void (*broken_pipe)(void);     // on the current thread
+    void (*file_too_big)(void);
+    uint64_t (*file_size_limit)(void);
+};
+void vfs_register_signal_ops(const struct vfs_signal_ops *ops);
+
+// Unpacks a cpio archive (newc, also several concatenated with zero padding) into the boot tree. Broken archives: BAD_MESSAGE with a log line that says where; what came before stays.
+must_check inv_status_t cpio_unpack(const void *archive, size_t size);
+
+#endif

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Sleeping locks with priority inheritance. The owner inherits the priority of the most urgent waiter, through chains of owners (bounded depth, deadlock
+// found and asserted in debug builds). Thread context only, preemption enabled, no spin lock held. Hand-off goes to the most urgent waiter.
+#ifndef KERNEL_MUTEX_H
+#define KERNEL_MUTEX_H
+
+#include <kernel/list.h>
+#include <kernel/lock.h>
+#include <kernel/rbtree.h>
+#include <kernel/types.h>
+
+struct thread;
+struct mutex {
+    _Atomic uintptr_t owner; // struct thread *, bit 0: there are waiters
+    struct spinlock lock;    // guards the waiters; rank MUTEX_INTERNAL
+    struct rb_tree waiters;  // lock: by priority, FIFO among equals
+    struct list_node held;   // on the owner's list of contended mutexes
+    uint8_t rank;
+};
+void mutex_init(struct mutex *m, enum lock_rank rank);
+void mutex_lock(struct mutex *m);
+must_check bool mutex_try_lock(struct mutex *m);
+// OK, INTERRUPTED (killed while waiting) or TIMED_OUT.
+must_check inv_status_t mutex_lock_killable(struct mutex *m, nstime_t deadline);
+void mutex_unlock(struct mutex *m);
+bool mutex_is_held(const struct mutex *m); // by the current thread
+
+#endif

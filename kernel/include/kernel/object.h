@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The object manager (kernel/object): every kernel object begins with struct object. A type is itself an object, with procedures and a default rights
+// mask. Two counts: pointers (kernel references) and handles (user references, each of which is a pointer too); when the last handle goes the type's
+// close procedure runs, when the last pointer goes its delete procedure.
+#ifndef KERNEL_OBJECT_H
+#define KERNEL_OBJECT_H
+
+#include <invar/rights.h>
+#include <kernel/epoch.h>
+#include <kernel/list.h>
+#include <kernel/lock.h>
+#include <kernel/types.h>
+
+struct object;
+struct object_type;
+struct job;
+struct token;
+struct directory;
+
+struct object {
+    struct object_type *type;      // immutable after create
+    _Atomic uint32_t pointers;
+    _Atomic uint32_t handles;
+    struct job *job;               // owner and charge; immutable after create (NULL: the kernel's own)
+    struct directory *directory;   // DIRECTORY: where it is named, or NULL
+    char *name;                    // DIRECTORY: owned, or NULL
+    struct list_node directory_node;
+    struct epoch_node reclaim;
+};
+
+struct object_type {
+    struct object obj;             // type: type_type; named in /types
+    const char *name;
+    inv_rights_t default_rights;   // of a first handle
+    size_t size;                   // what creation charges to the job
+    // Procedures; NULL where there is nothing to do. Context: thread, may sleep, no spin lock held.
+    inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t wanted);
+    void (*close)(struct object *o);  // last handle closed
+    void (*delete)(struct object *o); // last pointer dropped: free the memory (directly or through epoch_defer)
+    // Hands the rest of a path to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
+    inv_status_t (*parse)(struct object *o, const char *rest, struct token *who, struct object **out_object);
+    bool (*signalled)(struct object *o); // wait state
+    struct object_counters { _Atomic uint64_t created, live, high_water; } counters;
+};
+
+// A type object statically defined by its module, registered by object_type_register at boot.
+void object_type_register(struct object_type *type);
+// Initialises the header of a fresh object with one pointer, charges type->size to job. QUOTA. The job is counted.
+must_check inv_status_t object_init(struct object *o, struct object_type *type, struct job *job);
+static inline void object_get(struct object *o) { atomic_fetch_add_explicit(&o->pointers, 1, memory_order_relaxed); }
+// For lock-free lookups: false when the last pointer has gone already.
+must_check bool object_try_get(struct object *o);
+// Drops a pointer; the last one runs delete (so: may sleep, no spin lock held).
+void object_put(struct object *o);
+// Ends the header's own life (uncharges, uncounts the job, forgets the name): the type's delete procedure calls it before it frees the memory.
+void object_fini(struct object *o);
+
+// The namespace: directories and links; paths are "/" separated.
+struct directory;
+extern struct directory *namespace_root;
+must_check inv_status_t directory_create(struct job *job, struct directory **out);
+must_check inv_status_t directory_insert(struct directory *d, const char *name, struct object *o);
+void directory_remove(struct object *o);
+must_check inv_status_t namespace_lookup(const char *path, struct token *who, struct object **out);
+void object_init_boot(void);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Physical pages: one struct page each, a buddy allocator, per-processor caches of single pages (kernel/vm/page.c). Pages are counted; the count falls to
+// zero in page_put alone. Each page that belongs to a job is charged to it until it is freed.
+#ifndef KERNEL_PAGE_H
+#define KERNEL_PAGE_H
+
+#include <arch/mmu.h>
+#include <kernel/boot.h>
+#include <kernel/list.h>
+#include <kernel/types.h>
+
+struct job;
+
+#define PAGE_MAX_ORDER 10 // largest block: 4 MiB
+
+enum page_state { PAGE_RESERVED, PAGE_FREE, PAGE_KERNEL, PAGE_SLAB, PAGE_TABLE, PAGE_ANONYMOUS };
+
+struct page {
+    _Atomic uint32_t count;   // references: slots of anonymous VMOs, and temporary holders
+    _Atomic uint32_t pins;    // for DMA
+    uint8_t state;            // enum page_state
+    uint8_t order;            // of a free block or multi-page allocation, at its first page
+    uint16_t flags;
+    uint32_t free_seq_low;    // debug audit: TLB sequence at the last unmap
+    struct job *job;          // charged, counted through the charge
+    union {
+        struct list_node node; // free lists, slab lists
+        struct { void *slab; uint32_t slab_info; uint32_t slab_free; };
+    };
+    uint64_t unmap_seq;       // shootdown sequence at its last unmap (audit)
+};
+
+#define PAGE_ZERO (1u << 0)   // contents zeroed
+#define PAGE_ATOMIC (1u << 1) // may use the emergency reserve; never waits
+#define PAGE_USER (1u << 2)   // leaves the kernel's reserve alone (user memory fails first)
+
+void page_init(void); // boot: from boot_info; may be called once
+// NULL if there is none, or if job (may be NULL: the kernel's) has no quota left. Any context but under locks of rank >= PAGE_ALLOCATOR. The count is 1.
+struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, struct job *job);
+void page_get(struct page *p);
+void page_put(struct page *p); // frees and uncharges at zero
+struct page *page_from_phys(paddr_t pa); // NULL if pa is not RAM
+paddr_t page_to_phys(const struct page *p);
+static inline void *page_to_virt(const struct page *p) { return phys_to_virt(page_to_phys(p)); }
+extern struct page *page_zero; // the one page of zeros: mapped read-only, never counted down to zero
+// Gives RAM that held boot data back (whole pages inside).
+void page_free_boot_range(paddr_t start, paddr_t end);
+
+struct page_stats { uint64_t total, free, kernel, slab, tables, anonymous, reserve; };
+void page_get_stats(struct page_stats *out);
+// Debug hook: makes the n-th allocation from now fail (0: off), for exhaustion tests.
+void page_inject_failure(uint64_t nth);
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The scheduler (kernel/sched): per-processor run queues, 256 fixed priorities (higher runs first; FIFO or round robin within one), the fair class at
+// one of them, balance between processors, tickless. What is scheduled is a scheduling context; a thread runs on one (its own; calls will pass it on).
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <kernel/cpu.h>
+#include <kernel/list.h>
+#include <kernel/object.h>
+#include <kernel/rbtree.h>
+#include <kernel/types.h>
+
+
+
+#define PRIORITY_COUNT 256
+#define PRIORITY_IDLE 0      // idle threads alone
+#define PRIORITY_BATCH 16    // SCHED_IDLE of Linux
+#define PRIORITY_FAIR 64     // the fair class: ordinary threads
+#define PRIORITY_RT_FIRST 100 // Linux real-time 1..99 are 101..199
+#define PRIORITY_KERNEL 210  // reclaim and other kernel workers that must not starve
+#define PRIORITY_MAX 255
+#define FAIR_WEIGHT_DEFAULT 1024
+
+enum sched_class { SCHED_CLASS_IDLE, SCHED_CLASS_FAIR, SCHED_CLASS_ROUND_ROBIN, SCHED_CLASS_FIFO };
+
+struct thread;
+
+struct sched_params {
+    enum sched_class class;
+    uint8_t priority;  // fixed classes: 1..255. Fair: ignored
+    uint32_t weight;   // fair: 15 to 88761 (nice 19 to -20)
+    nstime_t slice;    // round robin and fair: 0 = default
+};
+
+struct sched_context {
+    struct object obj; // type sched_context_type
+    struct sched_params params;
+    /* run queue lock of the thread's processor: */
+    uint64_t virtual_time;   // fair: weighted runtime
+    nstime_t slice_left;
+    nstime_t runtime;        // total, charged at every switch
+    nstime_t last_charged;
+    uint64_t switches_voluntary, switches_forced;
+};
+
+enum thread_state {
+    THREAD_NEW,      // created, not started
+    THREAD_READY,    // on a run queue
+    THREAD_RUNNING,  // on a processor
+    THREAD_SLEEPING, // waiting (or about to: state is set before the condition is checked)
+    THREAD_STOPPED,  // parked by its personality (job control)
+    THREAD_DEAD,
+};
+
+// The part of struct thread that belongs to the scheduler (kernel/sched alone writes it).
+struct sched_thread {
+    struct sched_context *context;      // own context, counted
+    struct list_node run_node;          // run queue lock: fixed priorities
+    struct rb_node fair_node;           // run queue lock
+    _Atomic uint32_t state;             // enum thread_state
+    uint8_t wait_kind;                  // enum wait_kind of the sleep begun
+    uint8_t base_priority, priority;    // thread lock: own, and effective (inherited)
+    _Atomic uint32_t cpu;               // where it runs, is queued or ran last
+    _Atomic bool on_cpu;                // true until its registers are saved
+    bool queued;                        // run queue lock
+    cpuset_t affinity;                  // thread lock
+    atomic_uint wake_pending;           // a wake came between prepare and sleep
+    struct list_node contended;         // MUTEX_INTERNAL: mutexes held that have waiters
+    struct mutex *blocked_on;           // what mutex it waits for
+    nstime_t sleep_deadline;
+    nstime_t last_ran;
+};
+
+void sched_init(void);                      // boot processor, before the first thread
+void sched_cpu_start(struct thread *idle);  // each processor: becomes its idle thread
+noreturn_fn void sched_idle_loop(void);
+void sched_first_run(struct thread *prev);  // a new thread's first step, from arch code: finishes the switch
+
+void sched_start(struct thread *t);         // NEW → READY
+bool sched_wake(struct thread *t);          // SLEEPING → READY; false if it was not asleep (a wake between prepare and sleep is remembered). Any context
+// Wakes t if its sleep is of a kind that may be interrupted by bits newly set in thread->user_work. Any context.
+void sched_interrupt(struct thread *t);
+void sched_yield(void);                     // to others of the same priority; fair: to the one with the least virtual time
+noreturn_fn void sched_exit(void);          // the current thread never runs again; its stack is freed by the next
+void sched_preempt(void);
+// Changes class, priority, weight. INVALID for values out of range. Effective at once.
+must_check inv_status_t sched_set_params(struct thread *t, const struct sched_params *p);
+void sched_get_params(struct thread *t, struct sched_params *out);
+// INVALID if no online processor is in the set. Moves t if needed before it returns.
+must_check inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set);
+void sched_boost(struct thread *t, uint8_t priority); // inheritance: from kernel/sync, under its locks
+nstime_t sched_runtime(struct thread *t);   // processor time so far
+void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total); // load averages, fixed point 16.16
+
+void cpuset_add(cpuset_t *s, unsigned cpu);
+void cpuset_remove(cpuset_t *s, unsigned cpu);
+static inline bool cpuset_has(const cpuset_t *s, unsigned cpu) {
+    return (atomic_load_explicit(&s->bits[cpu / 64], memory_order_relaxed) >> (cpu % 64)) & 1;
+}
+extern cpuset_t cpu_online;
+
+#endif

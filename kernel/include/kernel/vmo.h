@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Virtual memory objects (kernel/vm/vmo.c). Kinds: anonymous (slots that hold counted pages, zero where empty) and physical (a fixed range). The ONE
+// copy-on-write mechanism: a slot of an anonymous VMO holds a counted page; a clone shares the leaves of the slot table and later copies a leaf (bumping the
+// counts of its pages) when either side first writes through it; a page is written in place only if its leaf is not shared and its count is 1. No parent
+// link, no chain. File systems in memory keep file data in anonymous VMOs; the page cache of later ones is a VMO with a pager behind it.
+#ifndef KERNEL_VMO_H
+#define KERNEL_VMO_H
+
+#include <arch/usercopy.h>
+#include <kernel/mutex.h>
+#include <kernel/object.h>
+#include <kernel/page.h>
+
+enum vmo_kind { VMO_ANONYMOUS, VMO_PHYSICAL };
+#define VMO_MAX_SIZE (1ull << 46)
+
+struct vmo {
+    struct object obj;
+    uint8_t kind;
+    struct mutex lock;            // rank VMO
+    /* lock: */
+    _Atomic uint64_t size;        // bytes; a partial last page reads as zero behind the end
+    _Atomic uint64_t resident;    // pages held
+    void *root;                   // slot table (kernel/vm/vmo_slots.c)
+    unsigned depth;
+    struct list_node mappings;    // lock: mappings of this object, for resize and write-protect (mapping->vmo_node)
+    paddr_t physical;             // VMO_PHYSICAL
+    unsigned physical_flags;
+};
+extern struct object_type vmo_type;
+
+// *out has one pointer. size is rounded up to pages by users that map; it may be 0. NO_MEMORY, QUOTA, RANGE.
+must_check inv_status_t vmo_create(struct job *job, uint64_t size, struct vmo **out);
+must_check inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, unsigned mmu_flags, struct vmo **out);
+// A copy-on-write clone of [offset, offset + size), page aligned; the caller has already write-protected mappings of the source (aspace does) or the source
+// has none that are writable. Cost: proportional to the number of leaves (512 pages each).
+must_check inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct job *job, struct vmo **out);
+static inline void vmo_get(struct vmo *v) { object_get(&v->obj); }
+static inline void vmo_put(struct vmo *v) { object_put(&v->obj); }
+// Cuts or extends. When it shrinks, pages past the end are unmapped from every address space and freed, the last partial page is zeroed. RANGE, NO_MEMORY.
+must_check inv_status_t vmo_resize(struct vmo *v, uint64_t size);
+// Frees the whole pages in the range (they read as zero afterwards), zeroes the partial ones. For hole punching and madvise.
+must_check inv_status_t vmo_zero_range(struct vmo *v, uint64_t offset, uint64_t length);
+// The page at index (offset >> PAGE_SHIFT), counted for the caller. write false: *out is page_zero's NULL equivalent (NULL) if the slot is empty. write true:
+// allocates or un-shares so that the page may be written in place. RANGE past the end (rounded up to a page), NO_MEMORY, QUOTA. flags: PAGE_USER ...
+must_check inv_status_t vmo_get_page(struct vmo *v, uint64_t index, bool write, struct page **out);
+bool vmo_next_resident(struct vmo *v, uint64_t index, uint64_t *out_index); // first resident page at or after index (SEEK_DATA)
+// Copies within [0, size); *out_done bytes were copied even when an error is returned (FAULT, NO_MEMORY). Reads past the end are short. Writes do not extend:
+// the caller resizes first. No VMO lock is held during a user copy.
+inv_status_t vmo_read(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done);
+inv_status_t vmo_write(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done);
+inv_status_t vmo_read_user(struct vmo *v, uint64_t offset, void user_ptr *to, size_t n, size_t *out_done);
+inv_status_t vmo_write_user(struct vmo *v, uint64_t offset, const void user_ptr *from, size_t n, size_t *out_done);
+
+#endif

@@ -23,7 +23,8 @@ uint64_t counter_sum(size_t offset_in_counters) {
 static void command_counters(int argc, const char **argv) {
     (void)argc;
     (void)argv;
-#define COUNTER_PRINT(name) debugger_print("%-20s %lu\n", #name, (unsigned long)counter_sum(offsetof(struct counters, name)));
+#define COUNTER_PRINT(name) \
+    debugger_print("%-20s %lu\n", #name, (unsigned long)counter_sum(offsetof(struct counters, name)));
     COUNTER_LIST(COUNTER_PRINT)
 #undef COUNTER_PRINT
 }

@@ -19,7 +19,7 @@
 #include <kernel/string.h>
 
 #define MAX_ARGUMENTS 16
-#define NOBODY UINT32_MAX
+#define NOBODY        UINT32_MAX
 
 extern const struct debugger_command debugger_commands_start[], debugger_commands_end[];
 
@@ -147,7 +147,8 @@ void debugger_enter(struct arch_frame *frame, const char *reason) {
     if (atomic_compare_exchange_strong(&debugger_cpu, &nobody, arch_cpu_id())) {
         stop_record_self(frame);
         unsigned missing = stop_others(false);
-        emergency_print("\nkernel debugger: %s, processor %u; \"help\" lists commands, \"continue\" goes on\n", reason, arch_cpu_id());
+        emergency_print("\nkernel debugger: %s, processor %u; \"help\" lists commands, \"continue\" goes on\n", reason,
+                        arch_cpu_id());
         if (missing != 0)
             emergency_print("%u processors did not stop\n", missing);
         debugger_loop();

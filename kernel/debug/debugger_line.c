@@ -13,8 +13,21 @@
 
 typedef void (*echo_fn)(const char *text, size_t n);
 
-enum { KEY_HOME = 1, KEY_LEFT, KEY_CANCEL, KEY_END = 5, KEY_RIGHT, KEY_BACKSPACE = 8, KEY_KILL_RIGHT = 11, KEY_NEXT = 14,
-       KEY_PREVIOUS = 16, KEY_KILL = 21, KEY_WORD = 23, KEY_ESCAPE = 27, KEY_DELETE_LEFT = 127 };
+enum {
+    KEY_HOME = 1,
+    KEY_LEFT,
+    KEY_CANCEL,
+    KEY_END = 5,
+    KEY_RIGHT,
+    KEY_BACKSPACE = 8,
+    KEY_KILL_RIGHT = 11,
+    KEY_NEXT = 14,
+    KEY_PREVIOUS = 16,
+    KEY_KILL = 21,
+    KEY_WORD = 23,
+    KEY_ESCAPE = 27,
+    KEY_DELETE_LEFT = 127
+};
 
 static void echo_repeat(echo_fn echo, char byte, size_t n) {
     while (n-- > 0)

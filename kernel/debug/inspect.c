@@ -12,9 +12,9 @@
 #include <kernel/process.h>
 #include <kernel/string.h>
 
-#define DUMP_WIDTH 16
+#define DUMP_WIDTH   16
 #define DUMP_DEFAULT 128
-#define DUMP_MAX KIB(64)
+#define DUMP_MAX     KIB(64)
 
 static void command_cpus(int argc, const char **argv) {
     uintptr_t offset;
@@ -33,8 +33,8 @@ static void command_cpus(int argc, const char **argv) {
         bool user = s->frame != NULL && arch_frame_is_user(s->frame);
         debugger_print("%2u %s thread %lu (%.16s) preempt %u irq %u at %016lx %s\n", i,
                        atomic_load_explicit(&s->state, memory_order_acquire) == STOP_STOPPED ? "stopped" : "RUNNING",
-                       t != NULL ? (unsigned long)t->id : 0ul, t != NULL ? t->name : "-", c->arch.preempt_count, c->arch.irq_depth,
-                       (unsigned long)s->pc, user ? "user mode" : symbol_lookup(s->pc, &offset));
+                       t != NULL ? (unsigned long)t->id : 0ul, t != NULL ? t->name : "-", c->arch.preempt_count,
+                       c->arch.irq_depth, (unsigned long)s->pc, user ? "user mode" : symbol_lookup(s->pc, &offset));
     }
 }
 DEBUGGER_COMMAND("cpus", "each processor: its thread, counts, and where it stopped", command_cpus);
@@ -43,7 +43,8 @@ static void print_trace(const uintptr_t *trace, size_t depth) {
     uintptr_t offset;
 
     for (size_t i = 0; i < depth; i++)
-        debugger_print("  %016lx %s+%#lx\n", (unsigned long)trace[i], symbol_lookup(trace[i] - 1, &offset), (unsigned long)offset + 1);
+        debugger_print("  %016lx %s+%#lx\n", (unsigned long)trace[i], symbol_lookup(trace[i] - 1, &offset),
+                       (unsigned long)offset + 1);
 }
 
 static void backtrace_cpu(unsigned cpu) {
@@ -58,7 +59,8 @@ static void backtrace_cpu(unsigned cpu) {
     for (unsigned i = 0; s->frame != NULL && arch_frame_describe(s->frame, i, text, sizeof(text)); i++)
         debugger_print("  %s\n", text);
     if (s->pc != 0)
-        debugger_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset), (unsigned long)offset);
+        debugger_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset),
+                       (unsigned long)offset);
     print_trace(s->trace, s->depth);
 }
 
@@ -90,7 +92,8 @@ static void command_backtrace(int argc, const char **argv) {
     else
         backtrace_cpu((unsigned)number);
 }
-DEBUGGER_COMMAND("backtrace", "[CPU | thread ID]: registers and stack; this processor without an argument", command_backtrace);
+DEBUGGER_COMMAND("backtrace", "[CPU | thread ID]: registers and stack; this processor without an argument",
+                 command_backtrace);
 
 static void dump_row(vaddr_t va, size_t n) {
     char text[DUMP_WIDTH + 1];
@@ -113,8 +116,7 @@ static void dump_row(vaddr_t va, size_t n) {
 static void command_x(int argc, const char **argv) {
     uint64_t va, n = DUMP_DEFAULT;
 
-    if (argc < 2 || argc > 3 || !debugger_number(argv[1], 16, &va) ||
-        (argc == 3 && !debugger_number(argv[2], 0, &n))) {
+    if (argc < 2 || argc > 3 || !debugger_number(argv[1], 16, &va) || (argc == 3 && !debugger_number(argv[2], 0, &n))) {
         debugger_print("usage: x ADDRESS [BYTES] (address in hexadecimal)\n");
         return;
     }

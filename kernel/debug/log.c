@@ -31,10 +31,10 @@
 #ifndef CONFIG_LOG_RING_KB
 #define CONFIG_LOG_RING_KB 64
 #endif
-#define RING_SIZE KIB(CONFIG_LOG_RING_KB)
-#define RING_SLOTS (RING_SIZE / 64)
+#define RING_SIZE     KIB(CONFIG_LOG_RING_KB)
+#define RING_SLOTS    (RING_SIZE / 64)
 #define CONSOLE_PIECE 16
-#define WAKE_PERIOD (50 * NSEC_PER_MSEC)
+#define WAKE_PERIOD   (50 * NSEC_PER_MSEC)
 
 static char ring_bytes[RING_SIZE] aligned_to(8);
 static uint32_t ring_starts[RING_SLOTS];
@@ -187,8 +187,8 @@ bool log_limit_pass(_Atomic nstime_t *next, nstime_t interval) {
     nstime_t now = clock_monotonic();
     nstime_t due = atomic_load_explicit(next, memory_order_relaxed);
 
-    return now >= due &&
-           atomic_compare_exchange_strong_explicit(next, &due, now + interval, memory_order_relaxed, memory_order_relaxed);
+    return now >= due && atomic_compare_exchange_strong_explicit(next, &due, now + interval, memory_order_relaxed,
+                                                                 memory_order_relaxed);
 }
 
 inv_status_t log_read(uint64_t *sequence, struct log_record *out, uint64_t *out_lost) {
@@ -249,6 +249,7 @@ void log_init(void) {
         log_set_console_level(LOG_ERROR);
     if (boot_option("debug", NULL, 0))
         log_set_console_level(LOG_DEBUG);
-    if (boot_option("loglevel", value, sizeof(value)) && string_to_u64(value, &end, 10, &level) == INV_OK && level <= LOG_DEBUG)
+    if (boot_option("loglevel", value, sizeof(value)) && string_to_u64(value, &end, 10, &level) == INV_OK &&
+        level <= LOG_DEBUG)
         log_set_console_level((enum log_level)level);
 }

@@ -9,11 +9,11 @@
 #include <kernel/log.h>
 
 struct log_ring {
-    char *bytes;               // size bytes, given by the owner
-    uint32_t *starts;          // slots offsets: record n begins at starts[n % slots] % size
-    uint32_t size, slots;      // powers of two; size at least 4 * sizeof(struct log_record)
-    uint64_t head, tail;       // byte offsets of the oldest record and of the next one; never wrap (64 bits)
-    uint64_t first, next;      // sequence numbers of the oldest record and of the next one
+    char *bytes;          // size bytes, given by the owner
+    uint32_t *starts;     // slots offsets: record n begins at starts[n % slots] % size
+    uint32_t size, slots; // powers of two; size at least 4 * sizeof(struct log_record)
+    uint64_t head, tail;  // byte offsets of the oldest record and of the next one; never wrap (64 bits)
+    uint64_t first, next; // sequence numbers of the oldest record and of the next one
 };
 
 void log_ring_init(struct log_ring *r, char *bytes, uint32_t size, uint32_t *starts, uint32_t slots);
@@ -21,6 +21,7 @@ void log_ring_init(struct log_ring *r, char *bytes, uint32_t size, uint32_t *sta
 void log_ring_add(struct log_ring *r, struct log_record *record);
 // Reads the record with *sequence, or the oldest newer one, whose text is NUL-terminated in out; *sequence becomes the number after it. *out_lost is
 // the number of records between the one asked for and the one found. NOT_FOUND: there is none yet.
-must_check inv_status_t log_ring_read(const struct log_ring *r, uint64_t *sequence, struct log_record *out, uint64_t *out_lost);
+must_check inv_status_t log_ring_read(const struct log_ring *r, uint64_t *sequence, struct log_record *out,
+                                      uint64_t *out_lost);
 
 #endif

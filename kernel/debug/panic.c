@@ -18,7 +18,7 @@
 #include <kernel/process.h>
 #include <kernel/string.h>
 
-#define PANIC_NOBODY UINT32_MAX
+#define PANIC_NOBODY      UINT32_MAX
 #define PANIC_LOG_RECORDS 24
 
 static _Atomic uint32_t panic_cpu = PANIC_NOBODY;
@@ -60,7 +60,8 @@ static void panic_print_cpu(unsigned cpu) {
     if (s->frame != NULL && arch_frame_is_user(s->frame))
         emergency_print("  %016lx in user mode\n", (unsigned long)s->pc);
     else if (s->pc != 0)
-        emergency_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset), (unsigned long)offset);
+        emergency_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset),
+                        (unsigned long)offset);
     for (size_t i = 0; i < s->depth; i++)
         emergency_print("  %016lx %s+%#lx\n", (unsigned long)s->trace[i], symbol_lookup(s->trace[i] - 1, &offset),
                         (unsigned long)offset + 1);

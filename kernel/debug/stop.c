@@ -25,7 +25,7 @@
 enum stop_wanted { STOP_NONE, STOP_WAIT, STOP_HALT };
 
 #define STOP_TIMEOUT (500 * NSEC_PER_MSEC)
-#define STOP_SPINS 200000000u // in case that the clock stands still
+#define STOP_SPINS   200000000u // in case that the clock stands still
 
 struct stopped_cpu stopped_cpus[CONFIG_MAX_CPUS];
 static _Atomic uint32_t stop_wanted;

@@ -157,8 +157,9 @@ static const struct trace_entry *entry_next(uint64_t positions[], unsigned *out_
 }
 
 static void print_entry(const struct trace_entry *e, unsigned cpu) {
-    debugger_print("[%5lu.%09lu] %u %5u %-16s ", (unsigned long)(e->time / NSEC_PER_SEC), (unsigned long)(e->time % NSEC_PER_SEC),
-                   cpu, e->thread, e->point < TRACE_COUNT ? points[e->point].name : "?");
+    debugger_print("[%5lu.%09lu] %u %5u %-16s ", (unsigned long)(e->time / NSEC_PER_SEC),
+                   (unsigned long)(e->time % NSEC_PER_SEC), cpu, e->thread,
+                   e->point < TRACE_COUNT ? points[e->point].name : "?");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-security"
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -182,7 +183,8 @@ static void trace_print(uint64_t count) {
 
 static void trace_print_points(void) {
     for (unsigned i = 0; i < TRACE_COUNT; i++)
-        debugger_print("%-18s %s\n", points[i].name, atomic_load_explicit(&trace_enabled, memory_order_relaxed) >> i & 1 ? "on" : "off");
+        debugger_print("%-18s %s\n", points[i].name,
+                       atomic_load_explicit(&trace_enabled, memory_order_relaxed) >> i & 1 ? "on" : "off");
 }
 
 static void command_trace(int argc, const char **argv) {
@@ -204,7 +206,8 @@ static void command_trace(int argc, const char **argv) {
         debugger_print("usage: trace [COUNT | points | on NAME | off NAME]\n");
     }
 }
-DEBUGGER_COMMAND("trace", "[COUNT | points | on NAME | off NAME]: the newest entries of each processor, in order", command_trace);
+DEBUGGER_COMMAND("trace", "[COUNT | points | on NAME | off NAME]: the newest entries of each processor, in order",
+                 command_trace);
 
 static bool trace_records_when_on(void) {
     uint64_t before = atomic_load_explicit(&trace_enabled, memory_order_relaxed), sum = 0, after = 0;

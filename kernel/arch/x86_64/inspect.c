@@ -38,12 +38,24 @@ uintptr_t arch_thread_saved_fp(const struct arch_thread *t) {
 
 bool arch_frame_describe(const struct arch_frame *f, unsigned line, char *buffer, size_t size) {
     switch (line) {
-    case 0: snprintf(buffer, size, "rip %04lx:%016lx  rsp %04lx:%016lx  flags %08lx", f->cs, f->rip, f->ss, f->rsp, f->rflags); return true;
-    case 1: snprintf(buffer, size, "rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx); return true;
-    case 2: snprintf(buffer, size, "rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8); return true;
-    case 3: snprintf(buffer, size, "r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", f->r9, f->r10, f->r11, f->r12); return true;
+    case 0:
+        snprintf(buffer, size, "rip %04lx:%016lx  rsp %04lx:%016lx  flags %08lx", f->cs, f->rip, f->ss, f->rsp,
+                 f->rflags);
+        return true;
+    case 1:
+        snprintf(buffer, size, "rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
+        return true;
+    case 2:
+        snprintf(buffer, size, "rsi %016lx  rdi %016lx  rbp %016lx  r8  %016lx", f->rsi, f->rdi, f->rbp, f->r8);
+        return true;
+    case 3:
+        snprintf(buffer, size, "r9  %016lx  r10 %016lx  r11 %016lx  r12 %016lx", f->r9, f->r10, f->r11, f->r12);
+        return true;
     case 4: snprintf(buffer, size, "r13 %016lx  r14 %016lx  r15 %016lx", f->r13, f->r14, f->r15); return true;
-    case 5: snprintf(buffer, size, "cr2 %016lx  cr3 %016lx  vector %lx  error %lx", cr2_read(), cr3_read(), f->vector, f->error); return true;
+    case 5:
+        snprintf(buffer, size, "cr2 %016lx  cr3 %016lx  vector %lx  error %lx", cr2_read(), cr3_read(), f->vector,
+                 f->error);
+        return true;
     default: return false;
     }
 }

@@ -43,7 +43,7 @@ struct boot_call {
 };
 // Places an entry into the linker set .boot_calls (within a stage: link order).
 #define BOOT_CALL(boot_name, boot_stage_, boot_fn)                                                  \
-    static const struct boot_call boot_call_##boot_fn section_named(".boot_calls") = {              \
+    static const struct boot_call boot_call_##boot_fn section_named(".boot_calls") aligned_to(8) = {              \
         .name = boot_name, .stage = boot_stage_, .fn = boot_fn}
 
 #endif

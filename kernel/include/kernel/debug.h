@@ -21,6 +21,10 @@ void backtrace_print(uintptr_t pc, uintptr_t frame_pointer, void (*print)(const 
 noreturn_fn void panic_frame(const struct arch_frame *frame, const char *format, ...) printf_like(2, 3); // with registers
 // NMI hook from arch: stops this processor while a panic or the debugger runs. True if it was for us.
 bool debug_nmi(struct arch_frame *frame);
+// An NMI that nobody claims (a button, a watchdog): enters the debugger. False if there is no debugger.
+bool debugger_nmi(struct arch_frame *frame);
+// The byte on the serial line that calls the debugger: Ctrl-_.
+#define DEBUGGER_KEY 0x1f
 // The debugger key came on the serial line (interrupt context): enters the debugger; returns when the operator continues.
 void debugger_enter(struct arch_frame *frame, const char *reason);
 bool debugger_active(void);
@@ -31,8 +35,10 @@ struct debugger_command {
     void (*fn)(int argc, const char **argv);
 };
 #define DEBUGGER_COMMAND(cmd_name, cmd_help, cmd_fn)                                                     \
-    static const struct debugger_command debugger_command_##cmd_fn section_named(".debugger_commands") = \
+    static const struct debugger_command debugger_command_##cmd_fn section_named(".debugger_commands") aligned_to(8) = \
         {.name = cmd_name, .help = cmd_help, .fn = cmd_fn}
+// A number given as an argument, the whole of text (base 0: 0x and 0 prefixes). False if it is none.
+bool debugger_number(const char *text, unsigned base, uint64_t *out);
 void debugger_print(const char *format, ...) printf_like(1, 2);
 
 // Self-tests in the booted kernel: run in a kernel thread when the command line has "selftest" or "selftest=PREFIX". fn returns true for ok.
@@ -40,7 +46,7 @@ struct selftest {
     const char *name; // "vm/cow_clone_shares_then_copies": a behaviour
     bool (*fn)(void);
 };
-#define SELFTEST(test_name, test_fn) static const struct selftest selftest_##test_fn section_named(".selftests") = {.name = test_name, .fn = test_fn}
+#define SELFTEST(test_name, test_fn) static const struct selftest selftest_##test_fn section_named(".selftests") aligned_to(8) = {.name = test_name, .fn = test_fn}
 // Logs file, line and expression, and makes the test fail.
 #define SELFTEST_CHECK(e)                                       \
     do {                                                        \
@@ -65,7 +71,7 @@ struct counters {
 #define COUNTER_FIELD(name) _Atomic uint64_t name;
     COUNTER_LIST(COUNTER_FIELD)
 #undef COUNTER_FIELD
-};
+} aligned_to(64);
 extern struct counters counters[]; // one a processor
 #define counter_add(name, n)                                                                                          \
     do {                                                                                                              \

@@ -5,6 +5,7 @@
 #ifndef KERNEL_LOG_H
 #define KERNEL_LOG_H
 
+#include <arch/cpu.h>
 #include <kernel/types.h>
 
 enum log_level { LOG_EMERGENCY, LOG_ALERT, LOG_CRITICAL, LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG }; // numbers of syslog
@@ -32,5 +33,11 @@ uint64_t log_first_sequence(void);
 uint64_t log_next_sequence(void);
 void log_set_console_level(enum log_level level); // records above it are not echoed ("quiet": LOG_ERROR)
 void log_init(void);
+
+// For the driver of the serial line that is the console too: between begin and end the kernel's own output does not touch the line. Short, any context.
+must_check irq_flags_t log_console_begin(void);
+void log_console_end(irq_flags_t flags);
+// True while a processor is printing records: a driver that wants to keep lines whole tries again later.
+bool log_console_busy(void);
 
 #endif

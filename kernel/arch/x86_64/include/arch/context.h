@@ -11,6 +11,7 @@
 struct thread;
 
 #define KERNEL_STACK_SIZE KIB(16)
+extern uint8_t boot_stack[]; // the stack that kernel_main() runs on: KERNEL_STACK_SIZE bytes, an unmapped page below
 
 struct arch_thread {
     uint64_t sp;          // saved kernel stack pointer while not running
@@ -31,6 +32,8 @@ void arch_thread_init(struct arch_thread *t, void (*entry)(void *), void *arg);
 // Switches stacks, FPU, TLS bases, TSS and kernel_sp from prev to next; returns, on prev's stack, when prev is switched to again; the value returned is
 // the thread that ran just before. Interrupts off, run queue lock held by protocol of the scheduler. The address space is switched by the caller.
 struct thread *arch_context_switch(struct thread *prev, struct thread *next);
+// The frame pointer that a thread which is not running was switched away with: the start of its chain for backtraces.
+uintptr_t arch_thread_saved_fp(const struct arch_thread *t);
 // Leaves the kernel through the frame at the top of the current thread's stack, after the work of thread_return_to_user(). Never returns. Interrupts any.
 __attribute__((noreturn)) void arch_return_to_user(void);
 // Size in bytes of an FPU area, for slab caches; initial contents for a fresh user thread; copy of the current thread's live state into area.

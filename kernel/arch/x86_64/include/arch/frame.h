@@ -43,5 +43,9 @@ static inline void arch_syscall_rewind(struct arch_frame *f, uint64_t number) {
 void arch_frame_init_user(struct arch_frame *f, vaddr_t pc, vaddr_t sp);
 // Makes f safe to return to user mode with, whatever its contents (canonical pc, user selectors, allowed flags). For frames read from user memory.
 void arch_frame_sanitize(struct arch_frame *f);
+// The frame pointer at the interrupted instruction (kernel frames: the start of its chain for backtraces).
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f) { return f->rbp; }
+// Line number `line` of a printable picture of the registers, without a newline. False: there is no such line. Any context.
+bool arch_frame_describe(const struct arch_frame *f, unsigned line, char *buffer, size_t size);
 
 #endif

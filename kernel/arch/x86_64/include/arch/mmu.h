@@ -57,6 +57,8 @@ void arch_mmu_free_tables(struct arch_aspace *as, vaddr_t start, vaddr_t end);
 // Kernel mappings (kspace). Permanent tables; page by page.
 must_check inv_status_t arch_kernel_map(vaddr_t va, paddr_t pa, unsigned flags);
 void arch_kernel_unmap(vaddr_t va); // the caller flushes everywhere
+// True if the kernel half maps va now. Any context, no lock: for backtraces and the debugger (the answer may be stale at once).
+bool arch_kernel_readable(vaddr_t va);
 
 // This processor only.
 void arch_mmu_load(struct arch_aspace *as); // NULL: the kernel's own table

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+#
+# What runs beside the kernel: the program that runs a machine, the first user process, the built-in root archive.
+# Included by the Makefile; all of it goes to build/host, whatever the kernel's own build folder is.
+
+HOST    := $(BUILD)/host
+MUSLCC  ?= musl-gcc
+host-flags := -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter
+
+run-sources  := $(wildcard tools/run/*.c)
+init-sources := $(wildcard system/init/*.c)
+
+tools: $(HOST)/invar-run
+init: $(HOST)/init
+root: $(HOST)/root.cpio
+
+$(HOST)/invar-run: $(run-sources) $(wildcard tools/run/*.h) tools/host.mk
+	$(call say,HOSTCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(host-flags) -o $@.$$$$ $(run-sources) && mv -f $@.$$$$ $@
+
+$(HOST)/init: $(init-sources) $(wildcard system/init/*.h) tools/host.mk
+	$(call say,MUSLCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(MUSLCC) $(host-flags) -Os -g0 -static -s -o $@.$$$$ $(init-sources) && mv -f $@.$$$$ $@
+
+$(HOST)/root.cpio: tools/root/build.sh $(HOST)/init $(wildcard tools/root/etc/*) $(wildcard /bin/busybox)
+	$(call say,ROOT,$@)
+	$(Q)tools/root/build.sh builtin $(HOST)/init $@

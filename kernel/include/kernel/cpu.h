@@ -42,7 +42,11 @@ extern unsigned cpu_count; // immutable after boot; processors 0 to cpu_count - 
 static inline struct cpu *this_cpu(void) { return arch_this_cpu(); }
 #define current_thread() arch_current()
 
-void sched_preempt(void); // kernel/sched: switches if resched_pending; called when preempt_count has fallen to 0
+// kernel/sched: switches if resched_pending. sched_preempt: called when preempt_count has fallen to 0; does nothing while interrupts are off (who turned
+// them off holds on to this processor; the next unlock or interrupt makes up for it). sched_preempt_interrupt: the last step of an interrupt that came
+// in over preemptible code, on the interrupted thread's own stack, interrupts off on entry and on return.
+void sched_preempt(void);
+void sched_preempt_interrupt(void);
 
 static inline void preempt_disable(void) { arch_preempt_inc(); }
 static inline void preempt_enable(void) {

@@ -15,7 +15,7 @@ struct epoch_node {
 };
 static inline void epoch_enter(void) { preempt_disable(); }
 static inline void epoch_exit(void) { preempt_enable(); }
-// fn(n) runs later in thread context (a reclaim thread of the processor), may sleep only briefly on sleeping locks. Any context but interrupt.
+// fn(n) runs later in thread context (the reclaim thread), may sleep only briefly on sleeping locks. Any context but interrupt.
 void epoch_defer(struct epoch_node *n, void (*fn)(struct epoch_node *));
 // Waits until every reader that was inside at the call has left. May sleep.
 void epoch_synchronize(void);

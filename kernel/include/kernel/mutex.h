@@ -15,8 +15,9 @@ struct thread;
 struct mutex {
     _Atomic uintptr_t owner; // struct thread *, bit 0: there are waiters
     struct spinlock lock;    // guards the waiters; rank MUTEX_INTERNAL
-    struct rb_tree waiters;  // lock: by priority, FIFO among equals
-    struct list_node held;   // on the owner's list of contended mutexes
+    struct rb_tree waiters;  // lock: struct mutex_waiter by priority, FIFO among equals
+    struct list_node held;   // owner's thread lock: on its list of contended mutexes
+    uint8_t top_priority;    // owner's thread lock: of the first waiter
     uint8_t rank;
 };
 void mutex_init(struct mutex *m, enum lock_rank rank);
@@ -26,5 +27,7 @@ must_check bool mutex_try_lock(struct mutex *m);
 must_check inv_status_t mutex_lock_killable(struct mutex *m, nstime_t deadline);
 void mutex_unlock(struct mutex *m);
 bool mutex_is_held(const struct mutex *m); // by the current thread
+// From kernel/sched: the effective priority of t changed while it may be waiting for a mutex; passes the change on along the chain of owners.
+void mutex_reprioritise(struct thread *t);
 
 #endif

@@ -15,6 +15,7 @@
 #include <kernel/object.h>
 #include <kernel/sched.h>
 #include <kernel/token.h>
+#include <kernel/wait.h>
 
 struct process;
 struct thread;
@@ -41,8 +42,10 @@ struct process {
     struct aspace *aspace;                 // counted. Changed by exec on the only thread, with lock held; read by own threads freely
     /* atomic: */
     _Atomic bool exiting;                  // kill was asked for: threads leave at their next return to user mode
-    /* immutable after create: */
+    _Atomic(struct thread *) single;       // the thread that goes on alone (exec); all others leave
+    struct waitq thread_left;              // woken when thread_count falls
     struct list_node job_node;             // job lock
+    /* immutable after create: */
     struct handle_table handles;           // own lock
     const struct personality_ops *ops;     // NULL: a kernel process
     void *personality_data;

@@ -38,10 +38,10 @@ struct sched_context {
     struct object obj; // type sched_context_type
     struct sched_params params;
     /* run queue lock of the thread's processor: */
-    uint64_t virtual_time;   // fair: weighted runtime
-    nstime_t slice_left;
+    uint64_t virtual_time;   // fair: weighted runtime, on the scale of that run queue
+    nstime_t slice_used;     // of the slice begun
     nstime_t runtime;        // total, charged at every switch
-    nstime_t last_charged;
+    nstime_t last_charged;   // while it runs: when runtime was brought up to date
     uint64_t switches_voluntary, switches_forced;
 };
 
@@ -60,22 +60,25 @@ struct sched_thread {
     struct list_node run_node;          // run queue lock: fixed priorities
     struct rb_node fair_node;           // run queue lock
     _Atomic uint32_t state;             // enum thread_state
-    uint8_t wait_kind;                  // enum wait_kind of the sleep begun
-    uint8_t base_priority, priority;    // thread lock: own, and effective (inherited)
+    _Atomic uint8_t wait_kind;          // enum wait_kind of the sleep begun
+    uint8_t base_priority, inherited;   // thread lock: own, and the most urgent waiter's on a mutex that it holds
+    _Atomic uint8_t priority;           // run queue lock: effective, the greater of the two
     _Atomic uint32_t cpu;               // where it runs, is queued or ran last
     _Atomic bool on_cpu;                // true until its registers are saved
     bool queued;                        // run queue lock
     cpuset_t affinity;                  // thread lock
-    atomic_uint wake_pending;           // a wake came between prepare and sleep
-    struct list_node contended;         // MUTEX_INTERNAL: mutexes held that have waiters
-    struct mutex *blocked_on;           // what mutex it waits for
-    nstime_t sleep_deadline;
-    nstime_t last_ran;
+    struct list_node contended;         // thread lock: mutexes held that have waiters
+    struct mutex_waiter *blocked_on;    // thread lock: its place among the waiters of a mutex, or NULL
+    bool moving;                        // run queue lock: leaves this processor at its next switch (affinity)
+    bool slice_over;                    // run queue lock: goes behind its equals at its next preemption
 };
 
 void sched_init(void);                      // boot processor, before the first thread
-void sched_cpu_start(struct thread *idle);  // each processor: becomes its idle thread
+// Makes processor cpu's run queue and idle thread (cpus[cpu].idle), with a kernel stack, on which the processor is to enter cpu_main(). Boot thread.
+must_check inv_status_t sched_idle_create(unsigned cpu);
+void sched_cpu_start(struct thread *idle);  // each processor, on idle's stack, interrupts off: becomes its idle thread, is online from now on
 noreturn_fn void sched_idle_loop(void);
+bool sched_started(void);                   // the boot processor has its idle thread: sleeping is possible from now on
 void sched_first_run(struct thread *prev);  // a new thread's first step, from arch code: finishes the switch
 
 void sched_start(struct thread *t);         // NEW → READY
@@ -90,7 +93,8 @@ must_check inv_status_t sched_set_params(struct thread *t, const struct sched_pa
 void sched_get_params(struct thread *t, struct sched_params *out);
 // INVALID if no online processor is in the set. Moves t if needed before it returns.
 must_check inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set);
-void sched_boost(struct thread *t, uint8_t priority); // inheritance: from kernel/sync, under its locks
+// Inheritance, from kernel/sync, with t->lock held: the most urgent waiter has priority (0: none). True if the effective priority changed.
+bool sched_boost(struct thread *t, uint8_t priority);
 nstime_t sched_runtime(struct thread *t);   // processor time so far
 void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total); // load averages, fixed point 16.16
 

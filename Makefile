@@ -32,8 +32,9 @@ PYTHON  := /usr/bin/python3
 Q       := $(if $(V),,@)
 say      = @printf '  %-8s %s\n' '$(1)' '$(2)'
 
-.PHONY: kernel tools init root clean help list-host-tests list-sources FORCE
+.PHONY: kernel configuration tools init root clean help list-host-tests list-sources FORCE
 kernel: $(O)/invar.elf
+configuration: $(O)/include/config.h
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 

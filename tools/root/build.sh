@@ -86,6 +86,11 @@ from)
     work=$(mktemp -d)
     if [ -d "$source" ]; then
         pack "$source" >"$work/out" 2>"$work/errors" || fail "--root $source: $(head -n 1 "$work/errors")"
+    elif [ "$(head -c 5 "$source")" = 07070 ]; then
+        # already what the kernel reads; several archives may stand behind each other, so it is taken as it is
+        bsdtar -tf "$source" >/dev/null 2>"$work/errors" ||
+            fail "--root $source: broken or cut short"
+        dd if="$source" of="$work/out" bs=4096 conv=sync status=none
     else
         bsdtar --format newc -cf "$work/out" "@$source" 2>"$work/errors" ||
             fail "--root $source: neither a folder nor a tar or cpio archive, or broken ($(head -n 1 "$work/errors" | sed 's/^bsdtar: //'))"

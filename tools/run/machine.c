@@ -84,7 +84,7 @@ static void add_image(struct arguments *a, const struct options *o) {
         add_pair(a, "-initrd", o->initrd);
     }
     add(a, "-append");
-    add(a, "console=ttyS0 invar.ports%s%s%s%s", o->quiet ? " quiet" : "", o->gdb ? "" : " panic=-1", *o->append ? " " : "", o->append);
+    add(a, "console=ttyS0 invar.ports%s%s%s%s", o->quiet ? " quiet" : "", o->gdb ? " panic=halt" : " panic=-1", *o->append ? " " : "", o->append);
 }
 
 static void add_ports(struct arguments *a, const struct options *o, const int guest_end[PORT_COUNT]) {

@@ -28,7 +28,9 @@
     X(VFS_SPIN)         /* fd tables, file lists, superblock lists */         \
     X(DEVICE)           /* serial, virtio and other drivers */                \
     X(TTY_INPUT)                                                              \
+    X(PERSONALITY_SPIN) /* personality: process tree, sessions, groups, pids */ \
     X(SIGNAL)           /* pending signals of a process */                    \
+    X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */ \
     X(FUTEX_BUCKET)                                                           \
     X(HANDLE_TABLE)                                                           \
     X(DIRECTORY)                                                              \

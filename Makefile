@@ -30,7 +30,8 @@ NM      ?= nm
 HOSTCC  ?= gcc
 PYTHON  := /usr/bin/python3
 Q       := $(if $(V),,@)
-say      = @printf '  %-8s %s\n' '$(1)' '$(2)'
+silent  := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say      = @$(if $(silent),:,printf) '  %-8s %s\n' '$(1)' '$(2)'
 
 .PHONY: kernel configuration tools init root clean help list-host-tests list-sources FORCE
 kernel: $(O)/invar.elf

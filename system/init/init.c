@@ -127,8 +127,7 @@ static void __attribute__((noreturn)) finish(int status) {
     char line[32];
 
     kill(-1, SIGKILL); // what the program left behind
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {
-    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) {}
     if (control.fd >= 0) {
         int length = snprintf(line, sizeof(line), "exit %d\n", status);
         (void)!write(control.fd, line, (size_t)length);
@@ -244,8 +243,7 @@ static int job_run(const struct job *job) {
         if (poll(fds, 2, -1) <= 0) {
             continue;
         }
-        while (read(child_died[0], byte, sizeof(byte)) > 0) {
-        }
+        while (read(child_died[0], byte, sizeof(byte)) > 0) {}
         if (fds[1].revents != 0 && reader_fill(&control)) {
             for (char *line; (line = reader_take(&control, '\n')) != NULL;) {
                 line_obey(line, job, program);

@@ -84,13 +84,15 @@ static void add_image(struct arguments *a, const struct options *o) {
         add_pair(a, "-initrd", o->initrd);
     }
     add(a, "-append");
-    add(a, "console=ttyS0 invar.ports%s%s%s%s", o->quiet ? " quiet" : "", o->gdb ? " panic=halt" : " panic=-1", *o->append ? " " : "", o->append);
+    add(a, "console=ttyS0%s%s%s%s%s", o->ports ? " invar.ports" : "", o->quiet ? " quiet" : "",
+        o->gdb ? " panic=halt" : " panic=-1", *o->append ? " " : "", o->append);
 }
 
 static void add_ports(struct arguments *a, const struct options *o, const int guest_end[PORT_COUNT]) {
     bool pci = strcmp(o->machine, "q35") == 0;
 
-    add_pair(a, "-device", pci ? "virtio-serial-pci,disable-legacy=on,max_ports=8" : "virtio-serial-device,max_ports=8");
+    add_pair(a, "-device",
+             pci ? "virtio-serial-pci,disable-legacy=on,max_ports=8" : "virtio-serial-device,max_ports=8");
     for (int i = 0; i < PORT_SERIAL; i++) {
         add(a, "-chardev");
         add(a, "socket,id=port%d,fd=%d", i, guest_end[i]);
@@ -111,11 +113,13 @@ static void arguments_build(struct arguments *a, const struct options *o, const 
     add(a, "-chardev");
     add(a, "socket,id=serial,fd=%d", guest_end[PORT_SERIAL]);
     add_pair(a, "-serial", "chardev:serial");
-    if (guest_end[PORT_CTL] >= 0) {
+    if (o->ports) {
         add_ports(a, o, guest_end);
     }
     if (o->gdb) {
-        add(a, "-s");
+        add(a, "-chardev");
+        add(a, "socket,id=gdb,path=%s,server=on,wait=off", o->gdb);
+        add_pair(a, "-gdb", "chardev:gdb");
         add(a, "-S");
     }
 }
@@ -148,7 +152,7 @@ static bool sockets_open(struct machine *m, const struct options *o, int guest_e
     for (int i = 0; i < PORT_COUNT; i++) {
         m->port[i] = guest_end[i] = -1;
     }
-    for (int i = o->mode == MODE_PLAIN ? PORT_SERIAL : 0; i < PORT_COUNT; i++) {
+    for (int i = o->ports ? 0 : PORT_SERIAL; i < PORT_COUNT; i++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
             return false;
@@ -191,8 +195,7 @@ bool machine_start(struct machine *m, const struct options *o) {
 void machine_kill(struct machine *m) {
     if (m->pid > 0) {
         kill(m->pid, SIGKILL);
-        while (waitpid(m->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+        while (waitpid(m->pid, NULL, 0) < 0 && errno == EINTR) {}
         m->pid = 0;
     }
 }

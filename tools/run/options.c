@@ -19,7 +19,8 @@ enum { COMMAND_MAX = RELAY_ROOM - 4096 }; // it waits in the control port's queu
 static const char usage[] =
     "usage: invar-run --kernel FILE [--initrd FILE] | --iso FILE [--firmware FILE]\n"
     "                 [--machine q35|microvm] [--smp N] [--mem SIZE] [--append TEXT] [--icount] [--seed N]\n"
-    "                 [--timeout SECONDS] [--quiet] [--plain] [--kvm] [--gdb] [--log FILE] [-- COMMAND ARG...]\n";
+    "                 [--timeout SECONDS] [--quiet] [--plain] [--kvm] [--gdb SOCKET] [--log FILE] [-- COMMAND "
+    "ARG...]\n";
 
 void complain(const char *format, ...) {
     va_list list;
@@ -100,7 +101,7 @@ void options_read(struct options *o, int argc, char **argv) {
         {"log", required_argument, NULL, 'l'},     {"timeout", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 'S'},    {"quiet", no_argument, NULL, 'q'},
         {"icount", no_argument, NULL, 'I'},        {"plain", no_argument, NULL, 'p'},
-        {"kvm", no_argument, NULL, 'K'},           {"gdb", no_argument, NULL, 'g'},
+        {"kvm", no_argument, NULL, 'K'},           {"gdb", required_argument, NULL, 'g'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
 
@@ -123,7 +124,7 @@ void options_read(struct options *o, int argc, char **argv) {
         case 'I': o->icount = true; break;
         case 'p': o->mode = MODE_PLAIN; break;
         case 'K': o->kvm = true; break;
-        case 'g': o->gdb = true; break;
+        case 'g': o->gdb = optarg; break;
         case 'h': fputs(usage, stdout); exit(0);
         case ':': refuse(argv[optind - 1], "", "a value is missing");
         default: refuse(argv[optind - 1], "", "no such option");
@@ -134,5 +135,6 @@ void options_read(struct options *o, int argc, char **argv) {
     if (o->mode != MODE_PLAIN) {
         o->mode = o->argc > 0 ? MODE_COMMAND : MODE_SHELL;
     }
+    o->ports = o->mode != MODE_PLAIN && o->iso == NULL;
     check(o);
 }

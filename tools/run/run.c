@@ -23,9 +23,9 @@
 #include <unistd.h>
 
 enum {
-    TAIL_ROOM = 4096,          // of the serial line, for the report of a crash
-    POWER_OFF_MS = 5000,       // from the status to the end of the machine
-    INTERRUPTS_TO_QUIT = 3,    // Ctrl-C pressed so often ends the machine, whatever the program does
+    TAIL_ROOM = 4096,       // of the serial line, for the report of a crash
+    POWER_OFF_MS = 5000,    // from the status to the end of the machine
+    INTERRUPTS_TO_QUIT = 3, // Ctrl-C pressed so often ends the machine, whatever the program does
     MESSAGES_ROOM = 2048,
     OUTER_STREAMS = 4,
 };
@@ -126,7 +126,7 @@ static void streams_connect(struct run *r) {
         r->in.context = &r->terminal;
         fputs("invar: Ctrl-] q ends the machine, Ctrl-] ? lists the other keys\r\n", stderr);
     }
-    if (r->options.mode != MODE_PLAIN) {
+    if (r->options.ports) {
         control_start(&r->control, &r->options);
     }
 }
@@ -276,7 +276,8 @@ static int crash_report(const struct run *r) {
 
     if (r->tail_used == 0 && r->messages_used > 0) {
         const char *stop = memchr(r->messages, '\n', r->messages_used);
-        complain("the machine did not start: %.*s", (int)(stop ? stop - r->messages : (long)r->messages_used), r->messages);
+        complain("the machine did not start: %.*s", (int)(stop ? stop - r->messages : (long)r->messages_used),
+                 r->messages);
         return STATUS_USAGE;
     }
     complain("the kernel crashed: the machine stopped without a status");
@@ -316,5 +317,5 @@ int main(int argc, char **argv) {
         turn(r);
     }
     terminal_restore();
-    leave(r, r->control.finished ? r->control.status : r->options.mode == MODE_PLAIN ? 0 : crash_report(r));
+    leave(r, r->control.finished ? r->control.status : !r->options.ports && r->tail_used > 0 ? 0 : crash_report(r));
 }

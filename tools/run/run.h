@@ -32,7 +32,9 @@ struct options {
     const char *log; // file that keeps the serial line when it is not shown
     const char *memory;
     int processors, timeout_seconds, seed;
-    bool quiet, icount, kvm, gdb;
+    bool quiet, icount, kvm;
+    bool ports;      // the guest has ports; an ISO image and MODE_PLAIN have the serial line alone
+    const char *gdb; // socket where gdb connects; the machine waits for it
     char **argv;
     int argc;
 };
@@ -66,11 +68,11 @@ enum { RELAY_ROOM = 65536, RELAY_PIECE = 4096 };
 // Moves bytes from one descriptor to another. Never blocks: an outer descriptor (which others share, so that it cannot
 // be made non-blocking) is written only when poll says so and in pieces that a pipe then takes.
 struct relay {
-    int from, to;     // -1: closed, or nothing to do
-    bool to_socket;   // `to` is half-closed at the end of input, so that the peer reads what is left first
-    bool drop_cr;     // carriage returns before line feeds are left out
-    bool broken;      // the reader of `to` is gone: the rest is thrown away
-    bool ended;       // `from` has ended
+    int from, to;   // -1: closed, or nothing to do
+    bool to_socket; // `to` is half-closed at the end of input, so that the peer reads what is left first
+    bool drop_cr;   // carriage returns before line feeds are left out
+    bool broken;    // the reader of `to` is gone: the rest is thrown away
+    bool ended;     // `from` has ended
     size_t head, used;
     char buffer[RELAY_ROOM];
     // Sees (and may change, shorten) what was read, before it is queued; may be NULL.

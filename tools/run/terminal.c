@@ -54,7 +54,8 @@ bool terminal_size(int *rows, int *columns) {
 }
 
 static void keys_print(void) {
-    fputs("\r\ninvar: Ctrl-] q ends the machine; Ctrl-] d enters the kernel debugger; Ctrl-] Ctrl-] sends Ctrl-]\r\n", stderr);
+    fputs("\r\ninvar: Ctrl-] q ends the machine; Ctrl-] d enters the kernel debugger; Ctrl-] Ctrl-] sends Ctrl-]\r\n",
+          stderr);
 }
 
 // What reaches the guest for the key after the leave key; 0 for nothing.

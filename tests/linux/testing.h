@@ -230,7 +230,7 @@ static MAYBE_UNUSED char process_state(pid_t pid) {
     return after && after[1] == ' ' ? after[2] : '-';
 }
 
-// Waits until a process is in the state, at most ten seconds: `S` is the way to know that a child has blocked in a call.
+// Waits until a process is in the state, at most ten seconds.
 static MAYBE_UNUSED bool await_state(pid_t pid, char state) {
     for (int i = 0; i < 1000; i++) {
         if (process_state(pid) == state) {
@@ -239,6 +239,16 @@ static MAYBE_UNUSED bool await_state(pid_t pid, char state) {
         sleep_ms(10);
     }
     return false;
+}
+
+// Waits until a process has blocked in a call: it sleeps in several looks one after another, so that a short wait on the way there does not count.
+static MAYBE_UNUSED bool await_blocked(pid_t pid) {
+    int looks = 0;
+    for (int i = 0; i < 2000 && looks < 3; i++) {
+        looks = process_state(pid) == 'S' ? looks + 1 : 0;
+        sleep_ms(4);
+    }
+    return looks == 3;
 }
 
 // ---- Files ---------------------------------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@
     X(KSPACE)                                                                 \
     /* spin locks */                                                          \
     X(SPIN_FIRST)                                                             \
+    X(IRQ)          /* one interrupt line: held while its handlers run */     \
     X(VFS_DCACHE)                                                             \
     X(VFS_SPIN)         /* fd tables, file lists, superblock lists */         \
     X(DEVICE)           /* serial, virtio and other drivers */                \

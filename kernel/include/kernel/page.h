@@ -18,18 +18,28 @@ struct job;
 enum page_state { PAGE_RESERVED, PAGE_FREE, PAGE_KERNEL, PAGE_SLAB, PAGE_TABLE, PAGE_ANONYMOUS };
 
 struct page {
-    _Atomic uint32_t count;   // references: slots of anonymous VMOs, and temporary holders
+    _Atomic uint32_t count;   // references: slots of VMOs, and temporary holders; page table entries hold none (see fault.c)
     _Atomic uint32_t pins;    // for DMA
     uint8_t state;            // enum page_state
-    uint8_t order;            // of a free block or multi-page allocation, at its first page
-    uint16_t flags;
-    uint32_t free_seq_low;    // debug audit: TLB sequence at the last unmap
-    struct job *job;          // charged, counted through the charge
+    uint8_t order;            // of a free block or multi-page allocation, at its first page; of a slab, at each of its pages
+    uint16_t slab_fresh;      // PAGE_SLAB: objects never handed out yet
     union {
-        struct list_node node; // free lists, slab lists
-        struct { void *slab; uint32_t slab_info; uint32_t slab_free; };
+        uint32_t unmap_aspace; // debug audit: id of the address space of the last unmap, 0: none
+        uint32_t slab_used;    // PAGE_SLAB: objects out of the slab
     };
-    uint64_t unmap_seq;       // shootdown sequence at its last unmap (audit)
+    union {
+        struct job *job;          // charged; alive through the charge
+        struct slab_cache *cache; // PAGE_SLAB
+    };
+    union {
+        struct list_node node;   // free blocks, slabs of a cache
+        struct page *next_cached; // per-processor cache
+        uint64_t table_occupancy; // PAGE_TABLE: bit n: one of its entries 8n to 8n+7 is in use (arch/mmu.h)
+    };
+    union {
+        uint64_t unmap_seq; // debug audit: flush sequence of that address space which the last unmap needs
+        void *slab_free;    // PAGE_SLAB: first free object
+    };
 };
 
 #define PAGE_ZERO (1u << 0)   // contents zeroed
@@ -51,6 +61,7 @@ void page_free_boot_range(paddr_t start, paddr_t end);
 struct page_stats { uint64_t total, free, kernel, slab, tables, anonymous, reserve; };
 void page_get_stats(struct page_stats *out);
 // Debug hook: makes the n-th allocation from now fail (0: off), for exhaustion tests.
+// Counts page and slab allocations of the calling thread alone. Debug builds only; otherwise nothing happens.
 void page_inject_failure(uint64_t nth);
 
 #endif

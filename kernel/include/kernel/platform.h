@@ -16,10 +16,14 @@ unsigned platform_cpu_count(void);
 nstime_t platform_clock_now(void);
 // Parameters of the clock for the vDSO: ns = base_ns + ((cycles - base_cycles) * mult >> shift); false if user mode cannot read the counter.
 bool platform_clock_params(uint64_t *base_cycles, nstime_t *base_ns, uint64_t *mult, unsigned *shift);
+// From processor start: the new processor read its counter (arch_cycles) between two readings here. Out of order: the clock is guarded from now on.
+void platform_clock_check(uint64_t before, uint64_t there, uint64_t after);
 // Wall clock read from the chip once at boot: seconds since 1970.
 uint64_t platform_rtc_seconds(void);
 // One-shot timer of this processor: timer_interrupt() (kernel/time.h) is called at or after deadline. NSTIME_NEVER: off. Interrupts off.
 void platform_timer_set(nstime_t deadline);
+// From arch entry code: this processor's timer fired. Calls timer_interrupt(), or arms again if the hardware was early. Interrupts off.
+void platform_timer_interrupt(void);
 
 // Legacy and PCI interrupts by global system interrupt. The handler runs in interrupt context on the processor that the line is routed to (0).
 // BUSY, NO_MEMORY, INVALID. Handlers are registered with irq_register (kernel/irq.h), which calls these.

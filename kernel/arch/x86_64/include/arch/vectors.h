@@ -22,10 +22,13 @@
 #define VECTOR_PIC_FIRST     0x20 // the masked legacy controllers point here: anything that arrives is spurious
 #define VECTOR_DEVICE_FIRST  0x30
 #define VECTOR_DEVICE_LAST   0xdf
-#define VECTOR_TIMER         0xf0
-#define VECTOR_RESCHEDULE    0xf1
-#define VECTOR_CALL          0xf2
-#define VECTOR_SPURIOUS      0xff
+// The contract's names for them (kernel/irq).
+#define ARCH_IRQ_VECTOR_FIRST VECTOR_DEVICE_FIRST
+#define ARCH_IRQ_VECTOR_COUNT (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
+#define VECTOR_TIMER          0xf0
+#define VECTOR_RESCHEDULE     0xf1
+#define VECTOR_CALL           0xf2
+#define VECTOR_SPURIOUS       0xff
 
 // Page below 1 MiB that other processors start in (real mode): kept out of the page allocator.
 #define TRAMPOLINE_ADDRESS 0x8000

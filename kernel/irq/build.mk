@@ -1,0 +1,1 @@
+obj-y += call.c irq.c

@@ -1,0 +1,1 @@
+obj-y += acpi.c acpi_check.c acpi_read.c clock.c clock_scale.c io_apic.c pic.c platform.c power.c reference.c rtc.c timer.c uart.c

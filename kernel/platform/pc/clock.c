@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The monotonic clock: the time stamp counter, scaled. Its frequency comes from CPUID (0x15, a hypervisor's 0x40000010) or is measured against a reference
+// counter in the same window as the local APIC timer's. Calibration: boot processor, interrupts off. platform_clock_now: any context, any processor.
+//
+// Invariants:
+//   I1 the clock never goes back over processors: counters that are not synchronised (found at processor start: clock_check_processor) are put behind a
+//      common maximum, and user mode is told not to read them.
+#include "pc.h"
+
+#include <arch/apic.h>
+#include <arch/cpu.h>
+#include <arch/x86.h>
+#include <kernel/log.h>
+#include <kernel/platform.h>
+
+#define WINDOW_FIRST_US 50 // enough to recognise a counter of exactly 1 GHz (virtual time)
+#define WINDOW_US       1000
+#define ASSUMED_HZ      1000000000ull
+
+/* immutable after calibration: */
+static uint64_t tsc_hz, apic_hz, base_cycles, mult;
+/* atomic: */
+static atomic_bool guarded;
+static _Atomic nstime_t guard_latest;
+
+// One reading of the reference at a moment known exactly: the counter has just changed.
+struct moment {
+    uint64_t reference, cycles;
+    uint32_t apic;
+};
+
+static struct moment moment_read(const struct reference *r) {
+    struct moment m;
+    uint64_t before = r->read();
+
+    do {
+        m.reference = r->read();
+        m.cycles = arch_cycles();
+    } while (m.reference == before);
+    m.apic = apic_timer_count();
+    return m;
+}
+
+static uint64_t frequency(uint64_t ticks, uint64_t reference_ticks, uint64_t reference_hz) {
+    return (uint64_t)((unsigned __int128)ticks * reference_hz / reference_ticks);
+}
+
+static void measure(const struct reference *r, unsigned microseconds) {
+    uint64_t wanted = r->hz * microseconds / 1000000 + 1;
+    struct moment start, end;
+
+    apic_timer_start(UINT32_MAX);
+    start = moment_read(r);
+    do
+        arch_pause();
+    while (((r->read() - start.reference) & r->mask) < wanted);
+    end = moment_read(r);
+    apic_timer_start(0);
+
+    uint64_t passed = (end.reference - start.reference) & r->mask;
+    tsc_hz = frequency(end.cycles - start.cycles, passed, r->hz);
+    apic_hz = frequency(start.apic - end.apic, passed, r->hz);
+}
+
+// Both in Hz; 0: not told.
+static void told_frequencies(uint64_t *out_tsc, uint64_t *out_apic) {
+    struct cpuid_result ratio = cpuid_if_present(0x15, 0), hypervisor = {0};
+
+    *out_tsc = *out_apic = 0;
+    if (cpuid(1, 0).ecx & 1u << 31)
+        hypervisor = cpuid(0x40000000, 0);
+    if (hypervisor.eax >= 0x40000010 && hypervisor.eax < 0x40000100) {
+        struct cpuid_result timing = cpuid(0x40000010, 0);
+        *out_tsc = timing.eax * 1000ull;
+        *out_apic = timing.ebx * 1000ull;
+    } else if (ratio.eax && ratio.ebx && ratio.ecx) {
+        *out_tsc = (uint64_t)ratio.ecx * ratio.ebx / ratio.eax;
+        *out_apic = ratio.ecx;
+    }
+}
+
+void clock_calibrate(void) {
+    uint64_t told_tsc, told_apic;
+    const char *source = "CPUID";
+
+    told_frequencies(&told_tsc, &told_apic);
+    if (!told_tsc || !told_apic) {
+        const struct reference *r = reference_find();
+        source = r ? r->name : "nothing: assumed";
+        if (r) {
+            measure(r, WINDOW_FIRST_US);
+            if (clock_round_hz(tsc_hz) != ASSUMED_HZ)
+                measure(r, WINDOW_US);
+        }
+        tsc_hz = clock_round_hz(tsc_hz);
+        apic_hz = clock_round_hz(apic_hz);
+    }
+    if (told_tsc)
+        tsc_hz = told_tsc;
+    if (told_apic)
+        apic_hz = told_apic;
+    if (!tsc_hz)
+        tsc_hz = ASSUMED_HZ;
+    if (!apic_hz)
+        apic_hz = ASSUMED_HZ;
+    mult = clock_scale_mult(tsc_hz);
+    base_cycles = arch_cycles();
+    log_info("clock", "time stamp counter %lu kHz, APIC timer %lu kHz (from %s)", (unsigned long)(tsc_hz / 1000),
+             (unsigned long)(apic_hz / 1000), source);
+}
+
+uint64_t clock_apic_hz(void) {
+    return apic_hz;
+}
+
+nstime_t platform_clock_now(void) {
+    nstime_t now = clock_scale(arch_cycles() - base_cycles, mult, CLOCK_SHIFT);
+
+    if (likely(!atomic_load_explicit(&guarded, memory_order_relaxed)))
+        return now;
+    nstime_t latest = atomic_load_explicit(&guard_latest, memory_order_relaxed);
+    while ((int64_t)(now - latest) > 0)
+        if (atomic_compare_exchange_weak_explicit(&guard_latest, &latest, now, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return now;
+    return latest;
+}
+
+bool platform_clock_params(uint64_t *out_base_cycles, nstime_t *out_base_ns, uint64_t *out_mult, unsigned *out_shift) {
+    *out_base_cycles = base_cycles;
+    *out_base_ns = 0;
+    *out_mult = mult;
+    *out_shift = CLOCK_SHIFT;
+    return !atomic_load_explicit(&guarded, memory_order_relaxed);
+}
+
+// A starting processor read its counter between two readings of the one that waits for it.
+void platform_clock_check(uint64_t before, uint64_t there, uint64_t after) {
+    if (there - before <= after - before || atomic_exchange_explicit(&guarded, true, memory_order_relaxed))
+        return;
+    log_warning("clock", "time stamp counters are not synchronised: the clock is guarded");
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Arithmetic of clocks and timers. Pure.
+#include "pc.h"
+
+#define MHZ 1000000ull
+
+uint64_t clock_scale_mult(uint64_t hz) {
+    return (uint64_t)(((unsigned __int128)NSEC_PER_SEC << CLOCK_SHIFT) / hz);
+}
+
+uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift) {
+    return (uint64_t)((unsigned __int128)cycles * mult >> shift);
+}
+
+// A measured frequency within 0.1 % of a whole GHz is that; else it is rounded to a whole MHz where that is within 0.02 %: counters run at such frequencies
+// and the measurement is less exact than they are.
+uint64_t clock_round_hz(uint64_t hz) {
+    uint64_t ghz = (hz + 500 * MHZ) / (1000 * MHZ) * (1000 * MHZ), mhz = (hz + MHZ / 2) / MHZ * MHZ;
+    uint64_t off_ghz = hz > ghz ? hz - ghz : ghz - hz, off_mhz = hz > mhz ? hz - mhz : mhz - hz;
+
+    if (ghz && off_ghz <= hz / 1000)
+        return ghz;
+    return off_mhz <= hz / 5000 ? mhz : hz;
+}
+
+uint32_t clock_ticks(nstime_t ns, uint64_t hz, uint32_t max) {
+    unsigned __int128 ticks = ((unsigned __int128)ns * hz + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+
+    if (ticks > max)
+        return max;
+    return ticks ? (uint32_t)ticks : 1;
+}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Runs the differential test programs in turn, inside the machine, and prints their output in frames that `tests/linux/run` takes apart on the host.
-// On Invar it is the command that `./invar run` starts, and prints on its standard output. On Linux it is /init itself (process 1): then it mounts
+// Runs the differential test programs in turn, inside the machine, and prints their output in frames that
+// `tests/linux/run` takes apart on the host.
+// On Invar it is the command that `./invar run` starts, and prints on its standard output. On Linux it is /init
+// itself (process 1): then it mounts
 // what the tests need, prints on the second serial port, reaps orphans as an init does, and powers the machine off.
 //
 //   @begin AREA/NAME          a test starts
@@ -10,7 +12,8 @@
 //   @end AREA/NAME exit 0     how it ended: `exit N`, `signal N` or `timeout`
 //   @done                     all of the list was run
 //
-// The list of tests is the file /tests/list, one AREA/NAME a line. Each test gets: an empty folder of its own as current folder, a session of its own,
+// The list of tests is the file /tests/list, one AREA/NAME a line. Each test gets: an empty folder of its own as
+// current folder, a session of its own,
 // /dev/null as input, a pipe as output and error, default signals, a fixed environment and fixed limits.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -146,7 +149,8 @@ static void test_run(const char *name) {
         }
         char drop[4096];
         bool full = length == sizeof(output);
-        ssize_t n = full ? read(pipes[0], drop, sizeof(drop)) : read(pipes[0], output + length, sizeof(output) - length);
+        ssize_t n = full ? read(pipes[0], drop, sizeof(drop))
+                         : read(pipes[0], output + length, sizeof(output) - length);
         if (n <= 0) {
             break;
         }
@@ -210,8 +214,7 @@ static int init_run(void) {
     if (pid == 0) {
         _exit(list_run());
     }
-    while (wait(NULL) != pid) {
-    }
+    while (wait(NULL) != pid) {}
     if (out != -1) {
         tcdrain(out);
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// What every differential test program includes: printing of results in a form that is the same on every run and every kernel, and a few ways of
+// What every differential test program includes: printing of results in a form that is the same on every run and
+// every kernel, and a few ways of
 // running children and of waiting for them. Header only, so that a test is one file and one static binary.
 //
 // Rules for a test:
@@ -39,10 +40,10 @@
 #include <unistd.h>
 
 #define MAYBE_UNUSED __attribute__((unused))
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define PAGE 4096L
+#define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
+#define PAGE         4096L
 
-// ---- Printing ------------------------------------------------------------------------------------------------------------------------------------
+// ---- Printing -------------------------------------------------------------------------------------------------------
 
 // Prints "name: text\n" in one write.
 static MAYBE_UNUSED __attribute__((format(printf, 2, 3))) void say(const char *name, const char *format, ...) {
@@ -66,17 +67,50 @@ static MAYBE_UNUSED const char *error_name(int error) {
         int number;
         const char *name;
     } names[] = {
-        {EPERM, "EPERM"},     {ENOENT, "ENOENT"},       {ESRCH, "ESRCH"},         {EINTR, "EINTR"},
-        {EIO, "EIO"},         {ENXIO, "ENXIO"},         {E2BIG, "E2BIG"},         {ENOEXEC, "ENOEXEC"},
-        {EBADF, "EBADF"},     {ECHILD, "ECHILD"},       {EAGAIN, "EAGAIN"},       {ENOMEM, "ENOMEM"},
-        {EACCES, "EACCES"},   {EFAULT, "EFAULT"},       {EBUSY, "EBUSY"},         {EEXIST, "EEXIST"},
-        {EXDEV, "EXDEV"},     {ENODEV, "ENODEV"},       {ENOTDIR, "ENOTDIR"},     {EISDIR, "EISDIR"},
-        {EINVAL, "EINVAL"},   {ENFILE, "ENFILE"},       {EMFILE, "EMFILE"},       {ENOTTY, "ENOTTY"},
-        {ETXTBSY, "ETXTBSY"}, {EFBIG, "EFBIG"},         {ENOSPC, "ENOSPC"},       {ESPIPE, "ESPIPE"},
-        {EROFS, "EROFS"},     {EMLINK, "EMLINK"},       {EPIPE, "EPIPE"},         {EDOM, "EDOM"},
-        {ERANGE, "ERANGE"},   {EDEADLK, "EDEADLK"},     {ENAMETOOLONG, "ENAMETOOLONG"}, {ENOSYS, "ENOSYS"},
-        {ENOTEMPTY, "ENOTEMPTY"}, {ELOOP, "ELOOP"},     {EOVERFLOW, "EOVERFLOW"}, {EOPNOTSUPP, "EOPNOTSUPP"},
-        {ETIMEDOUT, "ETIMEDOUT"}, {ENODATA, "ENODATA"}, {ENOTSOCK, "ENOTSOCK"},
+        {EPERM, "EPERM"},
+        {ENOENT, "ENOENT"},
+        {ESRCH, "ESRCH"},
+        {EINTR, "EINTR"},
+        {EIO, "EIO"},
+        {ENXIO, "ENXIO"},
+        {E2BIG, "E2BIG"},
+        {ENOEXEC, "ENOEXEC"},
+        {EBADF, "EBADF"},
+        {ECHILD, "ECHILD"},
+        {EAGAIN, "EAGAIN"},
+        {ENOMEM, "ENOMEM"},
+        {EACCES, "EACCES"},
+        {EFAULT, "EFAULT"},
+        {EBUSY, "EBUSY"},
+        {EEXIST, "EEXIST"},
+        {EXDEV, "EXDEV"},
+        {ENODEV, "ENODEV"},
+        {ENOTDIR, "ENOTDIR"},
+        {EISDIR, "EISDIR"},
+        {EINVAL, "EINVAL"},
+        {ENFILE, "ENFILE"},
+        {EMFILE, "EMFILE"},
+        {ENOTTY, "ENOTTY"},
+        {ETXTBSY, "ETXTBSY"},
+        {EFBIG, "EFBIG"},
+        {ENOSPC, "ENOSPC"},
+        {ESPIPE, "ESPIPE"},
+        {EROFS, "EROFS"},
+        {EMLINK, "EMLINK"},
+        {EPIPE, "EPIPE"},
+        {EDOM, "EDOM"},
+        {ERANGE, "ERANGE"},
+        {EDEADLK, "EDEADLK"},
+        {ENAMETOOLONG, "ENAMETOOLONG"},
+        {ENOSYS, "ENOSYS"},
+        {ENOTEMPTY, "ENOTEMPTY"},
+        {ELOOP, "ELOOP"},
+        {EOVERFLOW, "EOVERFLOW"},
+        {EOPNOTSUPP, "EOPNOTSUPP"},
+        {ETIMEDOUT, "ETIMEDOUT"},
+        {ENODATA, "ENODATA"},
+        {ENOTSOCK, "ENOTSOCK"},
+        {EOWNERDEAD, "EOWNERDEAD"},
     };
     for (size_t i = 0; i < COUNT(names); i++) {
         if (names[i].number == error) {
@@ -88,7 +122,8 @@ static MAYBE_UNUSED const char *error_name(int error) {
     return text;
 }
 
-// Prints the value that a call returned, or the name of the error. The call is made as an argument of this, so errno is fresh.
+// Prints the value that a call returned, or the name of the error. The call is made as an argument of this, so errno
+// is fresh.
 static MAYBE_UNUSED void say_call(const char *name, long result) {
     if (result == -1) {
         say(name, "%s", error_name(errno));
@@ -107,10 +142,11 @@ static MAYBE_UNUSED void say_bool(const char *name, bool condition) {
 }
 
 static MAYBE_UNUSED const char *signal_name(int signal) {
-    static const char *const names[] = {"0",       "SIGHUP",  "SIGINT",  "SIGQUIT",   "SIGILL",    "SIGTRAP", "SIGABRT", "SIGBUS",
-                                        "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV",   "SIGUSR2",   "SIGPIPE", "SIGALRM", "SIGTERM",
-                                        "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",   "SIGTTIN", "SIGTTOU", "SIGURG",
-                                        "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH",  "SIGIO",   "SIGPWR",  "SIGSYS"};
+    static const char *const names[] = {
+        "0",         "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+        "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+        "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+        "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS"};
     static char text[32];
     if (signal >= 0 && signal < (int)COUNT(names)) {
         return names[signal];
@@ -125,7 +161,8 @@ static MAYBE_UNUSED const char *status_text(int status) {
     if (WIFEXITED(status)) {
         snprintf(text, sizeof(text), "exit %d", WEXITSTATUS(status));
     } else if (WIFSIGNALED(status)) {
-        snprintf(text, sizeof(text), "killed by %s%s", signal_name(WTERMSIG(status)), WCOREDUMP(status) ? " (core)" : "");
+        snprintf(text, sizeof(text), "killed by %s%s", signal_name(WTERMSIG(status)),
+                 WCOREDUMP(status) ? " (core)" : "");
     } else if (WIFSTOPPED(status)) {
         snprintf(text, sizeof(text), "stopped by %s", signal_name(WSTOPSIG(status)));
     } else if (WIFCONTINUED(status)) {
@@ -137,17 +174,17 @@ static MAYBE_UNUSED const char *status_text(int status) {
 }
 
 // The test itself could not be set up: says where, and ends.
-#define MUST(expression)                                                                                                                             \
-    ({                                                                                                                                               \
-        __auto_type must_result = (expression);                                                                                                      \
-        if ((long)must_result == -1) {                                                                                                               \
-            say("set-up failed", "%s: %s", #expression, error_name(errno));                                                                          \
-            _exit(98);                                                                                                                               \
-        }                                                                                                                                            \
-        must_result;                                                                                                                                 \
+#define MUST(expression)                                                    \
+    ({                                                                      \
+        __auto_type must_result = (expression);                             \
+        if ((long)must_result == -1) {                                      \
+            say("set-up failed", "%s: %s", #expression, error_name(errno)); \
+            _exit(98);                                                      \
+        }                                                                   \
+        must_result;                                                        \
     })
 
-// ---- Time ----------------------------------------------------------------------------------------------------------------------------------------
+// ---- Time -----------------------------------------------------------------------------------------------------------
 
 static MAYBE_UNUSED int64_t now_ms(void) {
     struct timespec now;
@@ -158,11 +195,10 @@ static MAYBE_UNUSED int64_t now_ms(void) {
 // Sleeps for the whole time, whatever signals arrive.
 static MAYBE_UNUSED void sleep_ms(int milliseconds) {
     struct timespec rest = {milliseconds / 1000, (milliseconds % 1000) * 1000000L};
-    while (nanosleep(&rest, &rest) == -1 && errno == EINTR) {
-    }
+    while (nanosleep(&rest, &rest) == -1 && errno == EINTR) {}
 }
 
-// ---- Children ------------------------------------------------------------------------------------------------------------------------------------
+// ---- Children -------------------------------------------------------------------------------------------------------
 
 // Waits for one child for good and returns its status.
 static MAYBE_UNUSED int reap(pid_t pid) {
@@ -202,14 +238,12 @@ static MAYBE_UNUSED struct gate gate_create(void) {
 
 static MAYBE_UNUSED void gate_raise(const struct gate *gate) {
     char byte = 'x';
-    while (write(gate->pipe[1], &byte, 1) == -1 && errno == EINTR) {
-    }
+    while (write(gate->pipe[1], &byte, 1) == -1 && errno == EINTR) {}
 }
 
 static MAYBE_UNUSED void gate_wait(const struct gate *gate) {
     char byte;
-    while (read(gate->pipe[0], &byte, 1) == -1 && errno == EINTR) {
-    }
+    while (read(gate->pipe[0], &byte, 1) == -1 && errno == EINTR) {}
 }
 
 // The state letter of a process in /proc/PID/stat, or '-' where it is gone.
@@ -241,7 +275,8 @@ static MAYBE_UNUSED bool await_state(pid_t pid, char state) {
     return false;
 }
 
-// Waits until a process has blocked in a call: it sleeps in several looks one after another, so that a short wait on the way there does not count.
+// Waits until a process has blocked in a call: it sleeps in several looks one after another, so that a short wait on
+// the way there does not count.
 static MAYBE_UNUSED bool await_blocked(pid_t pid) {
     int looks = 0;
     for (int i = 0; i < 2000 && looks < 3; i++) {
@@ -251,7 +286,7 @@ static MAYBE_UNUSED bool await_blocked(pid_t pid) {
     return looks == 3;
 }
 
-// ---- Files ---------------------------------------------------------------------------------------------------------------------------------------
+// ---- Files ----------------------------------------------------------------------------------------------------------
 
 // Makes a file with the text in it, replacing one that is there.
 static MAYBE_UNUSED void file_make(const char *path, const char *text, mode_t mode) {

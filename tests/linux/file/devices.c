@@ -27,7 +27,8 @@ static void show(const char *path) {
     say_ok(name, open(path, O_WRONLY | O_TRUNC));
     struct pollfd wanted = {fd, POLLIN | POLLOUT, 0};
     snprintf(name, sizeof(name), "%s poll", path);
-    say(name, "%d %#x", poll(&wanted, 1, 0), (unsigned)wanted.revents);
+    int ready = poll(&wanted, 1, 0);
+    say(name, "%d %#x", ready, (unsigned)wanted.revents);
     snprintf(name, sizeof(name), "%s isatty", path);
     say_call(name, isatty(fd));
     close(fd);

@@ -33,7 +33,8 @@ int main(void) {
     say_call("lock behind it", lock(F_SETLK, F_WRLCK, 20, 0));
     struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
     say_call("F_GETLK", fcntl(fd, F_GETLK, &range));
-    say("the conflict", "type %d start %ld length %ld pid %s", range.l_type, (long)range.l_start, (long)range.l_len, range.l_pid == pid ? "right" : "wrong");
+    say("the conflict", "type %d start %ld length %ld pid %s", range.l_type, (long)range.l_start, (long)range.l_len,
+        range.l_pid == pid ? "right" : "wrong");
     gate_raise(&go);
     say_call("F_SETLKW waits for its end", lock(F_SETLKW, F_WRLCK, 10, 10));
     reap(pid);

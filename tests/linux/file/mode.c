@@ -74,6 +74,7 @@ int main(void) {
     MUST(chmod("folder", 02775));
     MUST(mkdir("folder/sub", 0755));
     MUST(stat("folder/sub", &status));
-    say("sub-folder of a set-group-id folder", "gid %d mode %04o", (int)status.st_gid, (unsigned)status.st_mode & 07777);
+    say("sub-folder of a set-group-id folder", "gid %d mode %04o", (int)status.st_gid,
+        (unsigned)status.st_mode & 07777);
     return 0;
 }

@@ -19,7 +19,8 @@ static int as_user(void) {
     MUST(setgroups(1, groups));
     MUST(setgid(1000));
     MUST(setuid(1000));
-    const char *const files[] = {"owner-600", "owner-077", "group-060", "group-606", "extra-060", "other-006", "other-660"};
+    const char *const files[] = {"owner-600", "owner-077", "group-060", "group-606",
+                                 "extra-060", "other-006", "other-660"};
     for (size_t i = 0; i < COUNT(files); i++) {
         char read[32], write[32];
         snprintf(read, sizeof(read), "%s", can(files[i], O_RDONLY));
@@ -67,7 +68,11 @@ int main(void) {
     const struct {
         const char *name;
         mode_t mode;
-    } folders[] = {{"folder-755", 0755}, {"folder-777", 0777}, {"folder-sticky", 01777}, {"folder-711", 0711}, {"folder-744", 0744}};
+    } folders[] = {{"folder-755", 0755},
+                   {"folder-777", 0777},
+                   {"folder-sticky", 01777},
+                   {"folder-711", 0711},
+                   {"folder-744", 0744}};
     for (size_t i = 0; i < COUNT(folders); i++) {
         char path[64];
         MUST(mkdir(folders[i].name, 0700));

@@ -62,7 +62,8 @@ int main(void) {
 
     struct statfs system;
     say_call("statfs", statfs(".", &system));
-    say("tmpfs", "type %#lx, name length %ld, block size %ld", (unsigned long)system.f_type, (long)system.f_namelen, (long)system.f_bsize);
+    say("tmpfs", "type %#lx, name length %ld, block size %ld", (unsigned long)system.f_type, (long)system.f_namelen,
+        (long)system.f_bsize);
     say_call("statfs of /proc", statfs("/proc", &system));
     say("proc", "type %#lx", (unsigned long)system.f_type);
     say_call("statfs of a missing one", statfs("missing", &system));

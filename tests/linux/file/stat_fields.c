@@ -6,8 +6,8 @@
 #include <sys/sysmacros.h>
 
 static void show(const char *name, const struct stat *status) {
-    say(name, "mode %06o links %d uid %d gid %d size %ld", (unsigned)status->st_mode, (int)status->st_nlink, (int)status->st_uid,
-        (int)status->st_gid, S_ISDIR(status->st_mode) ? -1L : (long)status->st_size);
+    say(name, "mode %06o links %d uid %d gid %d size %ld", (unsigned)status->st_mode, (int)status->st_nlink,
+        (int)status->st_uid, (int)status->st_gid, S_ISDIR(status->st_mode) ? -1L : (long)status->st_size);
 }
 
 int main(void) {
@@ -33,9 +33,11 @@ int main(void) {
     MUST(stat("fifo", &other));
     show("fifo", &other);
     MUST(stat("/dev/null", &other));
-    say("/dev/null", "mode %06o device %d:%d", (unsigned)other.st_mode, (int)major(other.st_rdev), (int)minor(other.st_rdev));
+    say("/dev/null", "mode %06o device %d:%d", (unsigned)other.st_mode, (int)major(other.st_rdev),
+        (int)minor(other.st_rdev));
     MUST(stat("/dev/zero", &other));
-    say("/dev/zero", "mode %06o device %d:%d", (unsigned)other.st_mode, (int)major(other.st_rdev), (int)minor(other.st_rdev));
+    say("/dev/zero", "mode %06o device %d:%d", (unsigned)other.st_mode, (int)major(other.st_rdev),
+        (int)minor(other.st_rdev));
     int pipes[2];
     MUST(pipe(pipes));
     MUST(fstat(pipes[0], &other));
@@ -54,12 +56,14 @@ int main(void) {
     fd = MUST(open("timed", O_RDWR));
     MUST(write(fd, "y", 1));
     MUST(fstat(fd, &other));
-    say_bool("write changes mtime and ctime", other.st_mtim.tv_nsec != status.st_mtim.tv_nsec && other.st_ctim.tv_nsec != status.st_ctim.tv_nsec);
+    say_bool("write changes mtime and ctime",
+             other.st_mtim.tv_nsec != status.st_mtim.tv_nsec && other.st_ctim.tv_nsec != status.st_ctim.tv_nsec);
     status = other;
     sleep_ms(30);
     MUST(chmod("timed", 0600));
     MUST(fstat(fd, &other));
-    say_bool("chmod changes ctime alone", other.st_mtim.tv_nsec == status.st_mtim.tv_nsec && other.st_ctim.tv_nsec != status.st_ctim.tv_nsec);
+    say_bool("chmod changes ctime alone",
+             other.st_mtim.tv_nsec == status.st_mtim.tv_nsec && other.st_ctim.tv_nsec != status.st_ctim.tv_nsec);
 
     say_call("empty path", stat("", &status));
     say_call("AT_EMPTY_PATH", fstatat(fd, "", &other, AT_EMPTY_PATH));
@@ -85,7 +89,8 @@ int main(void) {
     } extended;
     memset(&extended, 0, sizeof(extended));
     say_call("statx", syscall(SYS_statx, AT_FDCWD, "timed", 0, 0x7ff, &extended));
-    say("statx fields", "basic %d links %u mode %o size %lu", (extended.mask & 0x7ff) == 0x7ff, extended.links, extended.mode, (unsigned long)extended.size);
+    say("statx fields", "basic %d links %u mode %o size %lu", (extended.mask & 0x7ff) == 0x7ff, extended.links,
+        extended.mode, (unsigned long)extended.size);
     say_call("statx with a reserved mask", syscall(SYS_statx, AT_FDCWD, "timed", 0, 0x80000000u, &extended));
     return 0;
 }

@@ -8,8 +8,8 @@
 static void show(const char *name, const char *path) {
     struct stat status;
     MUST(lstat(path, &status));
-    say(name, "atime %ld.%09ld mtime %ld.%09ld", (long)status.st_atim.tv_sec, status.st_atim.tv_nsec, (long)status.st_mtim.tv_sec,
-        status.st_mtim.tv_nsec);
+    say(name, "atime %ld.%09ld mtime %ld.%09ld", (long)status.st_atim.tv_sec, status.st_atim.tv_nsec,
+        (long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
 int main(void) {
@@ -28,7 +28,8 @@ int main(void) {
     say_call("UTIME_NOW", utimensat(AT_FDCWD, "f", times, 0));
     MUST(stat("f", &status));
     say_bool("atime is now", status.st_atim.tv_sec > 1000000000 && status.st_mtim.tv_sec == 3000);
-    say_call("both omitted on a missing file", (times[0].tv_nsec = UTIME_OMIT, utimensat(AT_FDCWD, "missing", times, 0)));
+    say_call("both omitted on a missing file",
+             (times[0].tv_nsec = UTIME_OMIT, utimensat(AT_FDCWD, "missing", times, 0)));
     times[0] = times[1] = (struct timespec){5, 5};
     say_call("of a link itself", utimensat(AT_FDCWD, "l", times, AT_SYMLINK_NOFOLLOW));
     show("link", "l");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Mappings of files: private and shared writes, reads and writes of the file beside them, the page at the end, what lies beyond, truncation.
+// Mappings of files: private and shared writes, reads and writes of the file beside them, the page at the end, what
+// lies beyond, truncation.
 #include "testing.h"
 #include <setjmp.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Memory across fork: private pages are copied on writing, on either side; shared pages stay shared; also through several generations.
+// Memory across fork: private pages are copied on writing, on either side; shared pages stay shared; also through
+// several generations.
 #include "testing.h"
 
 enum { PAGES = 64 };

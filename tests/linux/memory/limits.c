@@ -11,7 +11,8 @@ static int address_space(void) {
     say_ok("16 MiB of 64", (long)small);
     say_ok("64 MiB more", (long)mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     say_ok("64 MiB without rights", (long)mmap(NULL, 64 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    say_ok("in the place of what is there", (long)mmap(small, 16 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    say_ok("in the place of what is there",
+           (long)mmap(small, 16 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
     munmap(small, 16 << 20);
     say_ok("again after munmap", (long)mmap(NULL, 16 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     return 0;

@@ -25,13 +25,16 @@ int main(void) {
     try_mmap("length that overflows when rounded", NULL, (size_t)-1, PROT_READ, anonymous, -1, 0);
     try_mmap("length of half the address space", NULL, 1UL << 47, PROT_READ, anonymous, -1, 0);
     try_mmap("neither private nor shared", NULL, PAGE, PROT_READ, MAP_ANONYMOUS, -1, 0);
-    try_mmap("type of 3 is MAP_SHARED_VALIDATE, not for anonymous memory", NULL, PAGE, PROT_READ, MAP_ANONYMOUS | 3, -1, 0);
+    try_mmap("type of 3 is MAP_SHARED_VALIDATE, not for anonymous memory", NULL, PAGE, PROT_READ, MAP_ANONYMOUS | 3, -1,
+             0);
     try_mmap("odd offset of anonymous memory", NULL, PAGE, PROT_READ, anonymous, -1, 100);
     try_mmap("odd offset of a file", NULL, PAGE, PROT_READ, MAP_PRIVATE, reader, 100);
     try_mmap("fixed address that is odd", (void *)0x10000001, PAGE, PROT_READ, anonymous | MAP_FIXED, -1, 0);
     try_mmap("hint that is odd", (void *)0x10000001, PAGE, PROT_READ, anonymous, -1, 0);
-    try_mmap("fixed address in kernel space", (void *)0xffff800000000000UL, PAGE, PROT_READ, anonymous | MAP_FIXED, -1, 0);
-    try_mmap("fixed address at the end of user space", (void *)0x7ffffffff000UL, PAGE, PROT_READ, anonymous | MAP_FIXED, -1, 0);
+    try_mmap("fixed address in kernel space", (void *)0xffff800000000000UL, PAGE, PROT_READ, anonymous | MAP_FIXED, -1,
+             0);
+    try_mmap("fixed address at the end of user space", (void *)0x7ffffffff000UL, PAGE, PROT_READ, anonymous | MAP_FIXED,
+             -1, 0);
     try_mmap("last page of user space", (void *)0x7fffffffe000UL, PAGE, PROT_READ, anonymous | MAP_FIXED, -1, 0);
     try_mmap("hint in kernel space", (void *)0xffff800000000000UL, PAGE, PROT_READ, anonymous, -1, 0);
     try_mmap("bad descriptor", NULL, PAGE, PROT_READ, MAP_PRIVATE, 77, 0);
@@ -60,6 +63,7 @@ int main(void) {
     say_call("mprotect with unknown bits", mprotect(area + PAGE, PAGE, 0x40));
     say_call("mprotect that wraps", mprotect(area + PAGE, (size_t)-PAGE, PROT_READ));
     char *shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, reader, 0);
-    say_call("mprotect to write of a shared mapping of a read-only file", mprotect(shared, PAGE, PROT_READ | PROT_WRITE));
+    say_call("mprotect to write of a shared mapping of a read-only file",
+             mprotect(shared, PAGE, PROT_READ | PROT_WRITE));
     return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// MAP_FIXED replaces what is there, MAP_FIXED_NOREPLACE refuses, a hint is followed where it is free; munmap splits mappings.
+// MAP_FIXED replaces what is there, MAP_FIXED_NOREPLACE refuses, a hint is followed where it is free; munmap splits
+// mappings.
 #include "testing.h"
 #include <setjmp.h>
 

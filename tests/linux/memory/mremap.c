@@ -41,7 +41,8 @@ int main(void) {
     say_ok("MREMAP_FIXED alone", (long)mremap(fixed, PAGE, PAGE, MREMAP_FIXED, target));
     say_ok("what is not mapped", (long)mremap((void *)0x10000, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
     say_ok("beyond the mapping's end", (long)mremap(fixed + 15 * PAGE, 8 * PAGE, 16 * PAGE, MREMAP_MAYMOVE));
-    say_ok("target that overlaps", (long)mremap(fixed, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, fixed + PAGE));
+    say_ok("target that overlaps",
+           (long)mremap(fixed, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, fixed + PAGE));
     say_ok("target that is odd", (long)mremap(fixed, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, fixed + 1));
 
     int fd = MUST(open("f", O_RDWR | O_CREAT, 0600));

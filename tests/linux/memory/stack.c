@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The stack: it grows when it is touched, up to RLIMIT_STACK; beyond that the process is killed; a guard gap stays free below it.
+// The stack: it grows when it is touched, up to RLIMIT_STACK; beyond that the process is killed; a guard gap stays
+// free below it.
 #include "testing.h"
 
 static size_t wanted;
@@ -18,7 +19,8 @@ static int use_wanted(void) {
 }
 
 static int jump_far(void) {
-    // A frame of 2 MiB whose far end is touched first: on Linux the stack grows to wherever it is touched within its limit.
+    // A frame of 2 MiB whose far end is touched first: on Linux the stack grows to wherever it is touched within its
+    // limit.
     volatile char *here = __builtin_frame_address(0);
     here[-(2 << 20)] = 1;
     return here[-(2 << 20)];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Threads of one address space: faults in parallel, unmapping and protecting under the feet of others, fork beside writers.
+// Threads of one address space: faults in parallel, unmapping and protecting under the feet of others, fork beside
+// writers.
 #include "testing.h"
 #include <pthread.h>
 #include <setjmp.h>

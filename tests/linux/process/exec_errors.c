@@ -19,7 +19,8 @@ static void make_bytes(const char *path, const void *bytes, size_t length) {
 static unsigned char image[256 * 1024];
 static size_t image_length;
 
-// Writes this program's own file with one byte changed, executes it in a child, and prints the error or how the child ended.
+// Writes this program's own file with one byte changed, executes it in a child, and prints the error or how the child
+// ended.
 static void try_changed(const char *name, size_t length, size_t offset, unsigned char value) {
     unsigned char kept = image[offset];
     image[offset] = value;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// execve: what of a process's state survives it (pid, mask, ignored and pending signals, folder, umask, alarm) and what does not.
+// execve: what of a process's state survives it (pid, mask, ignored and pending signals, folder, umask, alarm) and
+// what does not.
 #include "testing.h"
 
 static void handler(int signal) {

@@ -17,8 +17,7 @@ static void *block(void *argument) {
 
 static void *spin(void *argument) {
     (void)argument;
-    for (volatile unsigned i = 0;; i++) {
-    }
+    for (volatile unsigned i = 0;; i++) {}
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Threads: one pid, different tids, own thread-local memory and errno, shared memory and descriptors, joining, and what ends the whole process.
+// Threads: one pid, different tids, own thread-local memory and errno, shared memory and descriptors, joining, and
+// what ends the whole process.
 #include "testing.h"
 #include <pthread.h>
 

@@ -22,8 +22,7 @@ static int own_group(void) {
 }
 
 static int burn(void) {
-    for (volatile int i = 0; i < 1000000; i++) {
-    }
+    for (volatile int i = 0; i < 1000000; i++) {}
     return 0;
 }
 

@@ -31,8 +31,7 @@ static int burn_processor(void) {
     signal(SIGVTALRM, SIG_DFL);
     struct itimerval timer = {{0, 0}, {0, 20000}};
     setitimer(ITIMER_VIRTUAL, &timer, NULL);
-    for (;;) {
-    }
+    for (;;) {}
     return 0;
 }
 

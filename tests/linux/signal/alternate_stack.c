@@ -48,7 +48,8 @@ int main(void) {
     say("at the start", "flags %d", old.ss_flags);
     say_call("set", sigaltstack(&stack, NULL));
     sigaltstack(NULL, &old);
-    say("read back", "flags %d, size %d, address %s", old.ss_flags, (int)old.ss_size, old.ss_sp == area ? "right" : "wrong");
+    say("read back", "flags %d, size %d, address %s", old.ss_flags, (int)old.ss_size,
+        old.ss_sp == area ? "right" : "wrong");
     struct sigaction action = {.sa_handler = handler, .sa_flags = 0};
     sigaction(SIGUSR1, &action, NULL);
     raise(SIGUSR1);

@@ -32,7 +32,8 @@ static void show(const char *how, int (*function)(void)) {
 
 int main(void) {
     for (to_raise = 1; to_raise <= 31; to_raise++) {
-        // A stop from a terminal does nothing in an orphaned process group: the test's own group is one, as its parent is in another session.
+        // A stop from a terminal does nothing in an orphaned process group: the test's own group is one, as its
+        // parent is in another session.
         show("by default", raise_it);
     }
     to_raise = 40;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Processor faults: which signal, si_code and si_addr each one gives; with the signal blocked or ignored the process is killed.
+// Processor faults: which signal, si_code and si_addr each one gives; with the signal blocked or ignored the process
+// is killed.
 #include "testing.h"
 #include <setjmp.h>
 #include <ucontext.h>
@@ -118,7 +119,8 @@ static void unaligned_sse(void) {
 
 static void single_step(void) {
     fault_at = 1;
-    __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; nop; pushfq; andl $~0x100, (%%rsp); popfq" ::: "memory", "cc");
+    __asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; nop; pushfq; andl $~0x100, (%%rsp); popfq" ::
+                         : "memory", "cc");
 }
 
 static const struct {
@@ -196,13 +198,16 @@ int main(void) {
         if (signal == 0) {
             faults[i].function();
         }
-        // The address is compared where the fault has one of its own; for an instruction it is only said whether there is one.
-        const char *address = fault_at == 1 ? (seen_address ? "of the code" : "zero") : seen_address == fault_at ? "right" : "wrong";
+        // The address is compared where the fault has one of its own; for an instruction it is only said whether
+        // there is one.
+        const char *address = fault_at == 1              ? (seen_address ? "of the code" : "zero")
+                              : seen_address == fault_at ? "right"
+                                                         : "wrong";
         if (faults[i].function == single_step || faults[i].function == breakpoint) {
             address = "not compared";
         }
-        say(faults[i].name, "%s code %d address %s trap %d error %#lx", signal == 0 ? "none" : signal_name(signal), seen_code,
-            address, seen_trap, seen_error);
+        say(faults[i].name, "%s code %d address %s trap %d error %#lx", signal == 0 ? "none" : signal_name(signal),
+            seen_code, address, seen_trap, seen_error);
     }
     current = 1;
     say_child("with all signals blocked", fault_blocked);

@@ -67,8 +67,8 @@ int main(void) {
         sigqueue(getpid(), 42 - i % 3, value);
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
-    say("real-time signals queue, lowest number first", "%d: %d %d %d %d %d %d", count, order[0], order[1], order[2], order[3],
-        order[4], order[5]);
+    say("real-time signals queue, lowest number first", "%d: %d %d %d %d %d %d", count, order[0], order[1], order[2],
+        order[3], order[4], order[5]);
 
     count = 0;
     sigprocmask(SIG_SETMASK, &all, NULL);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The return from a handler restores every register, the flags and the vector state; and takes what the handler changed in its context.
+// The return from a handler restores every register, the flags and the vector state; and takes what the handler
+// changed in its context.
 #include "testing.h"
 #include <ucontext.h>
 
@@ -19,7 +20,8 @@ static void trample(int signal) {
     __asm__ volatile("ldmxcsr %0" ::"m"(control));
 }
 
-// Fills registers, makes the system call kill(pid, SIGUSR1) itself, and counts the registers that are not the same afterwards.
+// Fills registers, makes the system call kill(pid, SIGUSR1) itself, and counts the registers that are not the same
+// afterwards.
 static int registers_after_signal(void) {
     uint64_t before[13], after[13];
     for (int i = 0; i < 13; i++) {
@@ -53,12 +55,14 @@ static bool vectors_after_signal(void) {
     unsigned control = 0x3f80, control_after = 0;
     unsigned short x87 = 0x0a7f, x87_after = 0;
     long result = 62;
-    __asm__ volatile("ldmxcsr %[control]; fldcw %[x87]; movups 0(%[in]), %%xmm0; movups 16(%[in]), %%xmm7; movups 32(%[in]), %%xmm15;"
+    __asm__ volatile("ldmxcsr %[control]; fldcw %[x87]; movups 0(%[in]), %%xmm0; movups 16(%[in]), %%xmm7; movups "
+                     "32(%[in]), %%xmm15;"
                      "syscall;"
                      "movups %%xmm0, 0(%[out]); movups %%xmm7, 16(%[out]); movups %%xmm15, 32(%[out]);"
                      "stmxcsr %[control_after]; fnstcw %[x87_after]; fninit"
                      : "+a"(result), [control_after] "=m"(control_after), [x87_after] "=m"(x87_after)
-                     : "D"((long)getpid()), "S"((long)SIGUSR1), [in] "r"(in), [out] "r"(out), [control] "m"(control), [x87] "m"(x87)
+                     : "D"((long)getpid()),
+                       "S"((long)SIGUSR1), [in] "r"(in), [out] "r"(out), [control] "m"(control), [x87] "m"(x87)
                      : "rcx", "r11", "xmm0", "xmm7", "xmm15", "memory");
     unsigned standard = 0x1f80;
     __asm__ volatile("ldmxcsr %0" ::"m"(standard));

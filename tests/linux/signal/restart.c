@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Calls that a handler interrupts: which come back with EINTR, which are restarted under SA_RESTART, and what is left of them.
+// Calls that a handler interrupts: which come back with EINTR, which are restarted under SA_RESTART, and what is left
+// of them.
 #include "testing.h"
 #include <sys/select.h>
 
@@ -20,7 +21,8 @@ static void install(int flags) {
     handled = 0;
 }
 
-// Waits until the test has blocked, sends it a signal, and (for calls that are restarted) then gives it what it waits for.
+// Waits until the test has blocked, sends it a signal, and (for calls that are restarted) then gives it what it waits
+// for.
 static int disturb(void) {
     await_blocked(test);
     kill(test, SIGUSR1);
@@ -42,8 +44,7 @@ static int last_long(void) {
 static void drain(void) {
     char buffer[16];
     fcntl(channel[0], F_SETFL, O_NONBLOCK);
-    while (read(channel[0], buffer, sizeof(buffer)) > 0) {
-    }
+    while (read(channel[0], buffer, sizeof(buffer)) > 0) {}
     fcntl(channel[0], F_SETFL, 0);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// A write to a full pipe that a handler interrupts: EINTR or a restart where nothing was written, a short count where something was.
+// A write to a full pipe that a handler interrupts: EINTR or a restart where nothing was written, a short count where
+// something was.
 #include "testing.h"
 
 enum { FULL = 65536 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Stopping and continuing: who is told, what SIGCONT discards, SIGKILL of a stopped process, handlers for SIGCONT, orphaned groups.
+// Stopping and continuing: who is told, what SIGCONT discards, SIGKILL of a stopped process, handlers for SIGCONT,
+// orphaned groups.
 #include "testing.h"
 
 static struct gate ready, go;
@@ -107,8 +108,7 @@ static void notices(void) {
     gate_wait(&ready);
     chld = 0;
     kill(pid, SIGSTOP);
-    while (waitpid(pid, &status, WUNTRACED) == -1) {
-    }
+    while (waitpid(pid, &status, WUNTRACED) == -1) {}
     say("SIGCHLD for a stop", "%d", chld);
     kill(pid, SIGKILL);
     reap(pid);
@@ -118,8 +118,7 @@ static void notices(void) {
     gate_wait(&ready);
     chld = 0;
     kill(pid, SIGSTOP);
-    while (waitpid(pid, &status, WUNTRACED) == -1) {
-    }
+    while (waitpid(pid, &status, WUNTRACED) == -1) {}
     say("SIGCHLD for a stop with SA_NOCLDSTOP", "%d", chld);
     kill(pid, SIGKILL);
     reap(pid);

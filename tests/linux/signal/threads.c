@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Signals and threads: a directed one reaches its thread, one for the process any thread that does not block it; masks are a thread's own.
+// Signals and threads: a directed one reaches its thread, one for the process any thread that does not block it;
+// masks are a thread's own.
 #include "testing.h"
 #include <pthread.h>
 

@@ -106,13 +106,13 @@ ubsan       := -fsanitize=undefined -fno-sanitize=alignment,null,object-size,vpt
 sanitizers  := $(if $(CONFIG_KASAN),$(if $(is-clang),$(kasan-clang),$(kasan-gcc))) $(if $(CONFIG_UBSAN),$(ubsan))
 
 base-flags = $(includes-$(firstword $(subst /, ,$(1)))) -include $(O)/include/config.h $(code)
-cflags     = -std=c17 $(call base-flags,$(1)) $(warnings) $(if $(filter $(1),$(nosanitize)),,$(sanitizers)) $(file-cflags-$(1))
+cflags     = -std=c17 $(call base-flags,$(1)) $(warnings) $(if $(filter $(1),$(nosanitize)),,$(sanitizers)) $(file-cflags-$(1)) $(EXTRA)
 asflags    = $(call base-flags,$(1)) $(file-cflags-$(1))
 ldflags   := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none
 
 # The command line as a whole: a change of a flag or of the compiler itself rebuilds everything.
 $(O)/.flags: FORCE
-	$(call stamp,$@,$(CC) $(shell $(CC) -dumpfullversion -dumpversion 2>&1) $(code) $(warnings) $(sanitizers) $(includes-personality) \
+	$(call stamp,$@,$(CC) $(shell $(CC) -dumpfullversion -dumpversion 2>&1) $(code) $(warnings) $(sanitizers) $(EXTRA) $(includes-personality) \
 	    $(foreach s,$(sources),$(file-cflags-$(s))) $(nosanitize))
 $(O)/.objects: FORCE
 	$(call stamp,$@,$(LD) $(ldflags) $(objects))
@@ -158,7 +158,7 @@ list-host-tests:
 
 # --- what runs beside it ----------------------------------------------------------------------------------------------
 
-include $(wildcard tools/host.mk)
+include tools/host.mk tools/check.mk
 
 clean:
 	rm -rf $(O)

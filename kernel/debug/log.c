@@ -31,10 +31,12 @@
 #ifndef CONFIG_LOG_RING_KB
 #define CONFIG_LOG_RING_KB 64
 #endif
-#define RING_SIZE     KIB(CONFIG_LOG_RING_KB)
-#define RING_SLOTS    (RING_SIZE / 64)
-#define CONSOLE_PIECE 16
-#define WAKE_PERIOD   (50 * NSEC_PER_MSEC)
+#define RING_SIZE        KIB(CONFIG_LOG_RING_KB)
+#define RING_SLOTS       (RING_SIZE / 64)
+#define CONSOLE_PIECE    16
+#define LEVEL_MASK       7u
+#define WAKE_IDLE_ROUNDS 20
+#define WAKE_PERIOD      (50 * NSEC_PER_MSEC)
 
 static char ring_bytes[RING_SIZE] aligned_to(8);
 static uint32_t ring_starts[RING_SLOTS];
@@ -51,6 +53,7 @@ static struct waitq readers = WAITQ_INIT(readers);
 static atomic_bool readers_marked; // a record came where nobody could be woken
 static struct timer readers_timer;
 static atomic_bool readers_timer_armed;
+static _Atomic uint32_t readers_idle_rounds; // periods of the timer without a reader
 static atomic_bool in_panic;
 
 static irq_flags_t ring_begin(void) {
@@ -123,7 +126,7 @@ static void console_drain(void) {
     preempt_disable();
     while (console_behind() && !atomic_exchange_explicit(&console_owned, true, memory_order_acquire)) {
         while (console_next()) {
-            if (console_record.level <= atomic_load_explicit(&console_level, memory_order_relaxed))
+            if ((console_record.level & LEVEL_MASK) <= atomic_load_explicit(&console_level, memory_order_relaxed))
                 console_print(&console_record);
         }
         atomic_store_explicit(&console_owned, false, memory_order_release);
@@ -147,6 +150,9 @@ static void readers_timer_fired(struct timer *t) {
     if (atomic_exchange_explicit(&readers_marked, false, memory_order_acquire))
         waitq_wake(&readers, UINT32_MAX, 0);
     if (waitq_active(&readers))
+        atomic_store_explicit(&readers_idle_rounds, 0, memory_order_relaxed);
+    // A reader calls log_waitq() just before it adds itself: the timer goes on for a while without one.
+    if (atomic_fetch_add_explicit(&readers_idle_rounds, 1, memory_order_relaxed) < WAKE_IDLE_ROUNDS)
         timer_set(t, deadline_after(WAKE_PERIOD));
     else
         atomic_store_explicit(&readers_timer_armed, false, memory_order_release);
@@ -163,24 +169,40 @@ static void record_format(struct log_record *record, const char *subsystem, cons
     record->length = (uint16_t)used;
 }
 
-void log_write(enum log_level level, const char *subsystem, const char *format, ...) {
+// Adds the record, whose text and length are set, and tells whoever is interested.
+static void record_publish(struct log_record *record, uint8_t priority) {
     bool may_wake = preempt_enabled() && arch_irq_enabled() && !arch_in_interrupt();
+
+    record->level = priority;
+    record->cpu = arch_cpu_id();
+    irq_flags_t flags = ring_begin();
+    record->time = clock_monotonic();
+    log_ring_add(&ring, record);
+    ring_end(flags);
+    if (atomic_load_explicit(&in_panic, memory_order_relaxed))
+        return;
+    console_drain();
+    readers_wake(may_wake);
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...) {
     struct log_record record;
     va_list args;
 
     va_start(args, format);
     record_format(&record, subsystem, format, args);
     va_end(args);
-    record.level = (uint8_t)level;
-    record.cpu = arch_cpu_id();
-    irq_flags_t flags = ring_begin();
-    record.time = clock_monotonic();
-    log_ring_add(&ring, &record);
-    ring_end(flags);
-    if (atomic_load_explicit(&in_panic, memory_order_relaxed))
-        return;
-    console_drain();
-    readers_wake(may_wake);
+    record_publish(&record, (uint8_t)level);
+}
+
+void log_add(unsigned priority, const char *text, size_t n) {
+    struct log_record record;
+
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    record.length = (uint16_t)MIN(n, sizeof(record.text) - 1);
+    memcpy(record.text, text, record.length);
+    record_publish(&record, (uint8_t)priority);
 }
 
 bool log_limit_pass(_Atomic nstime_t *next, nstime_t interval) {
@@ -216,6 +238,7 @@ uint64_t log_next_sequence(void) {
 }
 
 struct waitq *log_waitq(void) {
+    atomic_store_explicit(&readers_idle_rounds, 0, memory_order_relaxed);
     if (!atomic_exchange_explicit(&readers_timer_armed, true, memory_order_acquire))
         timer_set(&readers_timer, deadline_after(WAKE_PERIOD));
     return &readers;

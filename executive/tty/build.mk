@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+
+obj-y += tty.c tty_worker.c tty_job.c tty_ioctl.c ldisc.c ldisc_output.c
+host-test-y += ldisc_test.c

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// A terminal, between the files of executive/tty: tty.c (creation, open, read, write, poll), tty_worker.c (input), tty_job.c (sessions and groups), tty_ioctl.c.
+#ifndef TTY_TTY_PRIVATE_H
+#define TTY_TTY_PRIVATE_H
+
+#include "ldisc.h"
+
+#include <executive/tty.h>
+#include <kernel/mutex.h>
+#include <kernel/wait.h>
+
+#define TTY_RAW_SIZE   4096u
+#define TTY_WRITE_ROOM 64u // free bytes in the driver that make a terminal writable for poll
+
+struct tty {
+    /* immutable after create: */
+    const struct tty_driver *driver;
+    void *driver_data;
+    devno_t number;
+    struct character_device device;
+    char name[16];
+    struct mutex lock; // rank TTY
+    /* lock: */
+    struct ldisc ldisc;
+    struct window_size window;
+    bool exclusive;
+    uint32_t signals;           // bit n: signal n is to be sent to the foreground group when the lock has been dropped
+    struct spinlock input_lock; // rank TTY_INPUT, with interrupts off
+    /* input_lock: */
+    uint32_t raw_head, raw_tail;
+    bool raw_break, throttled;
+    uint8_t raw[TTY_RAW_SIZE];
+    /* atomic: */
+    _Atomic int session, foreground; // 0: none
+    _Atomic uint32_t hangups;        // files opened before the last one are dead
+    _Atomic uint32_t input_changes;  // what readers wait for
+    _Atomic uint32_t output_changes; // what writers and drains wait for
+    atomic_bool stopped;             // ldisc.stopped, for the driver
+    atomic_bool writing;             // a write is under way: others wait, so that writes are not mixed
+    struct waitq readers, writers;
+    /* the worker's lock: */
+    struct list_node work_node;
+    bool work_queued;
+};
+
+// What file->data is.
+struct tty_file {
+    struct tty *tty;
+    uint32_t hangups;
+    bool console; // opened as /dev/console: no job control for reads and writes, survives hangups
+};
+
+extern const struct tty_job_ops *tty_job_ops; // NULL before the personality registered
+
+static inline bool tty_hung_up(const struct tty_file *f) {
+    return !f->console && f->hangups != atomic_load_explicit(&f->tty->hangups, memory_order_acquire);
+}
+
+// tty.c. Sends what is echoed to the driver, as far as it has room. [lock]
+void tty_push_echo(struct tty *t);
+void tty_input_changed(struct tty *t);
+// Drops the lock, and sends the signals that were raised under it.
+void tty_unlock(struct tty *t);
+// Waits until all output has left. OK, RESTART.
+must_check inv_status_t tty_drain(struct tty *t);
+
+// tty_worker.c
+inv_status_t tty_worker_start(void);
+void tty_schedule(struct tty *t); // any context
+void tty_discard_raw(struct tty *t);
+void tty_worker_init(struct tty *t);
+
+// tty_job.c. May the current process do this to its terminal from where it stands? OK; RESTART after it was sent the signal; IO if it cannot be stopped.
+must_check inv_status_t tty_check_background(struct tty *t, int signal);
+// The terminal becomes the controlling one of a session leader that has none, as at open.
+void tty_adopt_if_leader(struct tty *t);
+must_check inv_status_t tty_set_controlling(struct tty *t, const struct file *file, bool steal);
+must_check inv_status_t tty_give_up_controlling(struct tty *t);
+must_check inv_status_t tty_get_foreground(struct tty *t, int *out);
+must_check inv_status_t tty_set_foreground(struct tty *t, int group);
+must_check inv_status_t tty_get_session(struct tty *t, int *out);
+bool tty_capable(unsigned capability);
+void tty_signal_foreground(struct tty *t, int signal);
+
+// tty_ioctl.c
+inv_status_t tty_file_ioctl(struct file *file, unsigned command, uint64_t argument, int64_t *out_result);
+
+#endif

@@ -49,7 +49,6 @@ void boot_copy_cmdline(const char *text, size_t max);
 void exception_entry(struct arch_frame *frame);
 void exception_paranoid(struct arch_frame *frame);
 void entry_exit_work(struct arch_frame *frame);
-void entry_preempt(void);
 // exception_table.c: the address to go on at after a fault at pc, or 0. Pure.
 struct exception_fixup {
     uint64_t pc, fixup;

@@ -229,7 +229,7 @@ entry_interrupt:
     jne 4f
     cmpl $0, %gs:CPU_RESCHED
     je 4f
-    call entry_preempt
+    call sched_preempt_interrupt
 4:  pop_registers
     addq $16, %rsp
     iretq

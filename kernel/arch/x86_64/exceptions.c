@@ -198,8 +198,3 @@ void entry_exit_work(struct arch_frame *f) {
     if (this_cpu()->arch.resched_pending)
         sched_preempt();
 }
-
-// From entry.S after an interrupt that came in the kernel where it may be preempted: interrupts off before and after.
-void entry_preempt(void) {
-    sched_preempt_interrupt();
-}

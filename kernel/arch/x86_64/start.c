@@ -36,9 +36,6 @@ static void memory_map(uint32_t magic, paddr_t info) {
     if (!parse(magic, info))
         give_up("the boot loader's information makes no sense");
     boot_ranges_finish();
-    // The first page (real-mode vectors, null pointers of firmware) and the start page of other processors.
-    boot_range_reserve(0, PAGE_SIZE);
-    boot_range_reserve(TRAMPOLINE_ADDRESS, TRAMPOLINE_ADDRESS + PAGE_SIZE);
 }
 
 noreturn_fn void arch_start(uint32_t magic, paddr_t info) {
@@ -51,6 +48,10 @@ noreturn_fn void arch_start(uint32_t magic, paddr_t info) {
     features_enable(cpu);
     memory_map(magic, info);
     boot_map_build();
+    // Mapped, but nobody's: the first page (real-mode vectors, null pointers of firmware) and the start page of other
+    // processors.
+    boot_range_reserve(0, PAGE_SIZE);
+    boot_range_reserve(TRAMPOLINE_ADDRESS, TRAMPOLINE_ADDRESS + PAGE_SIZE);
     boot_map_load();
     kernel_main();
 }

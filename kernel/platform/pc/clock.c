@@ -16,35 +16,47 @@
 #include <kernel/platform.h>
 
 #define WINDOW_FIRST_US 50 // enough to recognise a counter of exactly 1 GHz (virtual time)
-#define WINDOW_US       1000
+#define WINDOW_US       5000
 #define ASSUMED_HZ      1000000000ull
 
 /* immutable after calibration: */
-static uint64_t tsc_hz, apic_hz, base_cycles, mult;
+static uint64_t tsc_hz, apic_hz, base_cycles, mult, tick_mult;
 /* atomic: */
 static atomic_bool guarded;
 static _Atomic nstime_t guard_latest;
 
-// One reading of the reference at a moment known exactly: the counter has just changed.
+// One reading of all counters at one moment.
 struct moment {
     uint64_t reference, cycles;
     uint32_t apic;
 };
 
-static struct moment moment_read(const struct reference *r) {
-    struct moment m;
-    uint64_t before = r->read();
+#define MOMENT_TRIES 8
 
-    do {
-        m.reference = r->read();
-        m.cycles = arch_cycles();
-    } while (m.reference == before);
-    m.apic = apic_timer_count();
-    return m;
+// The reading right after the reference changed that took least time: a reading may be interrupted from below (firmware, hypervisor).
+static struct moment moment_read(const struct reference *r) {
+    struct moment m, best = {0};
+    uint64_t best_gap = UINT64_MAX;
+
+    for (unsigned i = 0; i < MOMENT_TRIES; i++) {
+        uint64_t before, first = r->read();
+        do {
+            before = arch_cycles();
+            m.reference = r->read();
+            m.cycles = arch_cycles();
+            m.apic = apic_timer_count();
+        } while (m.reference == first);
+        uint64_t gap = arch_cycles() - before;
+        if (gap < best_gap) {
+            best_gap = gap;
+            best = m;
+        }
+    }
+    return best;
 }
 
 static uint64_t frequency(uint64_t ticks, uint64_t reference_ticks, uint64_t reference_hz) {
-    return (uint64_t)((unsigned __int128)ticks * reference_hz / reference_ticks);
+    return ticks * reference_hz / reference_ticks; // some ms at some GHz, times at most 1 GHz: far below 2^64
 }
 
 static void measure(const struct reference *r, unsigned microseconds) {
@@ -106,13 +118,14 @@ void clock_calibrate(void) {
     if (!apic_hz)
         apic_hz = ASSUMED_HZ;
     mult = clock_scale_mult(tsc_hz);
+    tick_mult = clock_tick_mult(apic_hz);
     base_cycles = arch_cycles();
     log_info("clock", "time stamp counter %lu kHz, APIC timer %lu kHz (from %s)", (unsigned long)(tsc_hz / 1000),
              (unsigned long)(apic_hz / 1000), source);
 }
 
-uint64_t clock_apic_hz(void) {
-    return apic_hz;
+uint64_t clock_apic_tick_mult(void) {
+    return tick_mult;
 }
 
 nstime_t platform_clock_now(void) {

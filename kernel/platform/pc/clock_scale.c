@@ -7,7 +7,7 @@
 #define MHZ 1000000ull
 
 uint64_t clock_scale_mult(uint64_t hz) {
-    return (uint64_t)(((unsigned __int128)NSEC_PER_SEC << CLOCK_SHIFT) / hz);
+    return (NSEC_PER_SEC << CLOCK_SHIFT) / hz;
 }
 
 uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift) {
@@ -25,10 +25,12 @@ uint64_t clock_round_hz(uint64_t hz) {
     return off_mhz <= hz / 5000 ? mhz : hz;
 }
 
-uint32_t clock_ticks(nstime_t ns, uint64_t hz, uint32_t max) {
-    unsigned __int128 ticks = ((unsigned __int128)ns * hz + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+uint64_t clock_tick_mult(uint64_t hz) {
+    return (MIN(hz, UINT32_MAX) << CLOCK_SHIFT) / NSEC_PER_SEC;
+}
 
-    if (ticks > max)
-        return max;
-    return ticks ? (uint32_t)ticks : 1;
+uint32_t clock_ticks(nstime_t ns, uint64_t tick_mult, uint32_t max) {
+    unsigned __int128 ticks = ((unsigned __int128)ns * tick_mult >> CLOCK_SHIFT) + 1;
+
+    return ticks > max ? max : (uint32_t)ticks;
 }

@@ -77,14 +77,15 @@ const struct reference *reference_find(void); // NULL: none
 
 // clock.c
 void clock_calibrate(void);
-uint64_t clock_apic_hz(void);
+uint64_t clock_apic_tick_mult(void);
 // clock_scale.c, pure: mult for ns = cycles * mult >> CLOCK_SHIFT; rounding of a measured frequency.
 #define CLOCK_SHIFT 32
 uint64_t clock_scale_mult(uint64_t hz);
 uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift);
 uint64_t clock_round_hz(uint64_t hz);
-// Ticks of a timer at hz that take at least ns, at most max.
-uint32_t clock_ticks(nstime_t ns, uint64_t hz, uint32_t max);
+// Ticks of a timer that take ns or a tick more (but for the rounding of tick_mult), at most max.
+uint64_t clock_tick_mult(uint64_t hz);
+uint32_t clock_ticks(nstime_t ns, uint64_t tick_mult, uint32_t max);
 
 // power.c: maps the registers that power_off and reset write.
 void power_init(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The one-shot timer of each processor: its local APIC's, counting at clock_apic_hz(). A deadline further away than the counter reaches is approached in
+// The one-shot timer of each processor: its local APIC's, counting at the bus clock. A deadline further away than the counter reaches is approached in
 // steps. Interrupts off (see platform.h).
 #include "pc.h"
 
@@ -14,7 +14,7 @@ static nstime_t deadlines[CONFIG_MAX_CPUS]; // this processor's entry, interrupt
 static void arm(nstime_t deadline, nstime_t now) {
     nstime_t left = deadline > now ? deadline - now : 0;
 
-    apic_timer_start(clock_ticks(left, clock_apic_hz(), UINT32_MAX));
+    apic_timer_start(clock_ticks(left, clock_apic_tick_mult(), UINT32_MAX));
 }
 
 void platform_timer_set(nstime_t deadline) {

@@ -58,12 +58,19 @@ void object_put(struct object *o);
 void object_fini(struct object *o);
 
 // The namespace: directories and links; paths are "/" separated.
-struct directory;
+struct directory {
+    struct object obj;
+    struct list_node entries; // namespace lock: object->directory_node
+};
 extern struct directory *namespace_root;
+extern struct object_type type_type; // the type of types
 must_check inv_status_t directory_create(struct job *job, struct directory **out);
 must_check inv_status_t directory_insert(struct directory *d, const char *name, struct object *o);
 void directory_remove(struct object *o);
 must_check inv_status_t namespace_lookup(const char *path, struct token *who, struct object **out);
-void object_init_boot(void);
+// A link: a walk that reaches it goes on at target, an absolute path. INVALID, NAME_TOO_LONG, NO_MEMORY, QUOTA. *out has one pointer.
+must_check inv_status_t link_create(struct job *job, const char *target, struct object **out);
+void object_type_name(struct object_type *type); // object manager's own: names the type in /types
+void object_init_boot(void);                     // after slab_init
 
 #endif

@@ -21,6 +21,7 @@ struct token {
     uint32_t groups[TOKEN_MAX_GROUPS];
 };
 extern struct object_type token_type;
+void token_init_boot(void); // after object_init_boot
 extern struct token *token_root; // uid 0, all capabilities
 // A writable copy with one pointer, to be changed before it is shared. NO_MEMORY, QUOTA.
 must_check inv_status_t token_clone(const struct token *from, struct job *job, struct token **out);

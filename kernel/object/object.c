@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The object manager: headers, counts and types of all kernel objects. Thread context, but for object_get and object_try_get, which any context may call.
+//
+// Invariants:
+// I1. pointers >= 1 while anybody may reach the object; it falls to 0 once, and delete runs then, once.
+// I2. Every handle is also a pointer: pointers >= handles.
+// I3. From object_init to object_fini the object's job is counted and charged type->size.
+// Locking: counts are atomic. Names belong to the directory (directory.c).
+#include <kernel/assert.h>
+#include <kernel/job.h>
+#include <kernel/object.h>
+
+struct object_type type_type = {.name = "type", .default_rights = INV_RIGHT_GET_INFO, .size = sizeof(struct object_type)};
+
+static void counters_created(struct object_counters *c) {
+    uint64_t live = atomic_fetch_add_explicit(&c->live, 1, memory_order_relaxed) + 1;
+    uint64_t high = atomic_load_explicit(&c->high_water, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->created, 1, memory_order_relaxed);
+    while (live > high && !atomic_compare_exchange_weak_explicit(&c->high_water, &high, live, memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+inv_status_t object_init(struct object *o, struct object_type *type, struct job *job) {
+    if (job != NULL) {
+        inv_status_t status = job_charge(job, JOB_MEMORY, type->size);
+        if (status != INV_OK)
+            return status;
+        object_get(&job->obj);
+    }
+    o->type = type;
+    atomic_init(&o->pointers, 1);
+    atomic_init(&o->handles, 0);
+    o->job = job;
+    o->directory = NULL;
+    o->name = NULL;
+    list_init(&o->directory_node);
+    counters_created(&type->counters);
+    return INV_OK;
+}
+
+void object_fini(struct object *o) {
+    struct job *job = o->job;
+
+    DEBUG_ASSERT(atomic_load_explicit(&o->pointers, memory_order_relaxed) == 0);
+    DEBUG_ASSERT(o->directory == NULL);
+    atomic_fetch_sub_explicit(&o->type->counters.live, 1, memory_order_relaxed);
+    if (job != NULL) {
+        o->job = NULL;
+        job_uncharge(job, JOB_MEMORY, o->type->size);
+        object_put(&job->obj);
+    }
+}
+
+bool object_try_get(struct object *o) {
+    uint32_t n = atomic_load_explicit(&o->pointers, memory_order_relaxed);
+    while (n != 0) {
+        if (atomic_compare_exchange_weak_explicit(&o->pointers, &n, n + 1, memory_order_acquire, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+void object_put(struct object *o) {
+    uint32_t before = atomic_fetch_sub_explicit(&o->pointers, 1, memory_order_release);
+    ASSERT(before != 0); // I1
+    if (before != 1)
+        return;
+    atomic_thread_fence(memory_order_acquire);
+    DEBUG_ASSERT(atomic_load_explicit(&o->handles, memory_order_relaxed) == 0); // I2
+    if (o->type->delete != NULL)
+        o->type->delete(o);
+}
+
+void object_type_register(struct object_type *type) {
+    // The kernel's own: no job, so object_init cannot fail.
+    ASSERT(object_init(&type->obj, &type_type, NULL) == INV_OK);
+    if (type != &type_type)
+        object_type_name(type);
+}

@@ -13,6 +13,7 @@ static int wait_for_gate(void) {
 
 static int stop_once(void) {
     raise(SIGSTOP);
+    gate_wait(&gate);
     return 4;
 }
 
@@ -35,6 +36,7 @@ static void wait_stop_continue(void) {
     kill(pid, SIGCONT);
     say_bool("WCONTINUED reports the continuation", waitpid(pid, &status, WCONTINUED) == pid);
     say("status", "%s", status_text(status));
+    gate_raise(&gate);
     say("end", "%s", status_text(reap(pid)));
 
     pid = spawn(stop_once);
@@ -71,6 +73,7 @@ static void wait_information(void) {
     kill(pid, SIGCONT);
     say_call("waitid WCONTINUED", waitid(P_PID, (id_t)pid, &information, WCONTINUED));
     say("siginfo", "code %d status %s", information.si_code, signal_name(information.si_status));
+    gate_raise(&gate);
     reap(pid);
 }
 

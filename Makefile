@@ -96,7 +96,7 @@ warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 code-gcc   := -fno-allow-store-data-races -fconserve-stack
 code-clang := -Wno-gnu -Wno-unused-command-line-argument
 code := -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -march=x86-64 -mtune=generic \
-        -O2 -g -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -fno-stack-protector -fcf-protection=none \
+        -O2 $(if $(CONFIG_DEBUG),-g3,-g) -fno-omit-frame-pointer -fno-strict-aliasing -fno-common -fno-stack-protector -fcf-protection=none \
         -fno-asynchronous-unwind-tables -fno-unwind-tables -fno-delete-null-pointer-checks \
         $(if $(is-clang),$(code-clang),$(code-gcc))
 

@@ -56,12 +56,6 @@ static void command_power_off(int argc, const char **argv) {
 }
 DEBUGGER_COMMAND("poweroff", "powers the machine off at once: nothing is written back", command_power_off);
 
-bool debugger_number(const char *text, unsigned base, uint64_t *out) {
-    const char *end;
-
-    return string_to_u64(text, &end, base, out) == INV_OK && *end == '\0';
-}
-
 // Cuts text into words in place.
 static int arguments_split(char *text, const char **argv) {
     int argc = 0;
@@ -132,6 +126,10 @@ static bool debugger_enabled(void) {
     char value[8];
 
     return !boot_option("debugger", value, sizeof(value)) || strcmp(value, "off") != 0;
+}
+
+bool debugger_wants_key(void) {
+    return debugger_enabled();
 }
 
 bool debugger_active(void) {

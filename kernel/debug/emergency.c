@@ -10,17 +10,7 @@
 #include <kernel/string.h>
 
 void emergency_write(const char *text, size_t n) {
-    size_t start = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] != '\n')
-            continue;
-        platform_console_write(text + start, i - start);
-        platform_console_write("\r\n", 2);
-        start = i + 1;
-    }
-    if (start < n)
-        platform_console_write(text + start, n - start);
+    platform_console_write(text, n);
 }
 
 void emergency_vprint(const char *format, va_list args) {

@@ -23,7 +23,7 @@ struct stopped_cpu {
 enum stop_state { STOP_RUNNING, STOP_STOPPED };
 extern struct stopped_cpu stopped_cpus[];
 
-// Polled output without a lock; "\n" is sent as a carriage return and a line feed.
+// Polled output without a lock; the platform sends "\n" as a carriage return and a line feed.
 void emergency_write(const char *text, size_t n);
 void emergency_print(const char *format, ...) printf_like(1, 2);
 void emergency_vprint(const char *format, va_list args);

@@ -16,6 +16,12 @@
 #define DUMP_DEFAULT 128
 #define DUMP_MAX     KIB(64)
 
+bool debugger_number(const char *text, unsigned base, uint64_t *out) {
+    const char *end;
+
+    return string_to_u64(text, &end, base, out) == INV_OK && *end == '\0';
+}
+
 static void command_cpus(int argc, const char **argv) {
     uintptr_t offset;
 

@@ -101,7 +101,7 @@ static void console_print(const struct log_record *record) {
 
     console_write(stamp, (size_t)n);
     console_write(record->text, record->length);
-    console_write("\r\n", 2);
+    console_write("\n", 1);
 }
 
 // Takes the next record to print out of the ring. False: there is none.

@@ -25,6 +25,7 @@ bool debug_nmi(struct arch_frame *frame);
 bool debugger_nmi(struct arch_frame *frame);
 // The byte on the serial line that calls the debugger: Ctrl-_.
 #define DEBUGGER_KEY 0x1f
+bool debugger_wants_key(void); // false: the byte is input like any other
 // The debugger key came on the serial line (interrupt context): enters the debugger; returns when the operator continues.
 void debugger_enter(struct arch_frame *frame, const char *reason);
 bool debugger_active(void);

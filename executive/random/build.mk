@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+
+obj-y += random.c chacha20.c
+host-test-y += chacha20_test.c

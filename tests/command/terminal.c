@@ -114,8 +114,7 @@ static void expect(const char *line, const char *text, size_t length) {
 }
 
 static void pass(int ms) {
-    for (long long end = now_ms() + ms, left; (left = end - now_ms()) > 0 && take((int)left);) {
-    }
+    for (long long end = now_ms() + ms, left; (left = end - now_ms()) > 0 && take((int)left);) {}
 }
 
 static void status(const char *line, int wanted) {

@@ -36,13 +36,13 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 
-./invar build --profile "$profile" >/dev/null
+kernel=$(./invar build --profile "$profile")
 mkdir -p "$BUILD/image"
 work=$(mktemp -d "$BUILD/image/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 mkdir -p "$work/tree/boot/grub"
-objcopy --strip-debug "$BUILD/$profile/invar.elf" "$work/tree/boot/invar.elf"
+objcopy --strip-debug "$kernel" "$work/tree/boot/invar.elf"
 
 if [ "$kind" = kernel ]; then
     output=${output:-$BUILD/image/invar.elf}

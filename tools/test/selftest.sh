@@ -15,12 +15,12 @@ if [ "${1:-}" = --profile ]; then
 fi
 out=$BUILD/selftest
 mkdir -p "$out"
-./invar build --profile "$profile" >/dev/null || exit 1
+kernel=$(./invar build --profile "$profile") || exit 1
 failed=0
 
 for machine in ${1:-q35-1 q35-2 q35-4 q35-8 microvm-2}; do
     log=$out/$machine.log
-    "$BUILD/host/invar-run" --plain --kernel "$BUILD/$profile/invar.elf" --initrd "$BUILD/host/root.cpio" \
+    "$BUILD/host/invar-run" --plain --kernel "$kernel" --initrd "$BUILD/host/root.cpio" \
         --machine "${machine%-*}" --smp "${machine#*-}" --append selftest --timeout 120 >"$log" 2>&1 </dev/null
     status=$?
     counts=$(sed -n 's/.*selftest: \([0-9]* passed, [0-9]* failed\)$/\1/p' "$log")

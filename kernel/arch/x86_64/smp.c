@@ -15,6 +15,7 @@
 #include <kernel/kspace.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
+#include <kernel/slab.h>
 #include <kernel/string.h>
 #include <kernel/time.h>
 #include <kernel/trace.h>
@@ -136,13 +137,28 @@ static bool start_one(struct cpu *cpu) {
     return atomic_load_explicit(&cpu->online, memory_order_relaxed);
 }
 
+// The boot archive may lie over the start page: it is put back as it was.
 void arch_start_processors(void) {
-    unsigned started = 1;
+    uint8_t *start_page = phys_to_virt(TRAMPOLINE_ADDRESS), *saved;
+    uint64_t base, mult;
+    nstime_t base_ns;
+    unsigned started = 1, shift;
 
+    if (cpu_count == 1)
+        return;
+    saved = kmalloc(PAGE_SIZE);
+    if (!saved) {
+        log_error("smp", "no memory to start processors");
+        return;
+    }
+    memcpy(saved, start_page, PAGE_SIZE);
     for (unsigned i = 1; i < cpu_count; i++)
         started += start_one(&cpus[i]);
-    if (cpu_count > 1)
-        log_info("smp", "%u of %u processors run", started, cpu_count);
+    memcpy(start_page, saved, PAGE_SIZE);
+    kfree(saved);
+    if (!platform_clock_params(&base, &base_ns, &mult, &shift))
+        clock_wall_set(clock_wall()); // tells user mode not to read the counter
+    log_info("smp", "%u of %u processors run", started, cpu_count);
 }
 
 // From trampoline.S: idle thread's stack, early tables, interrupts off.

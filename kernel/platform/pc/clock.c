@@ -17,6 +17,7 @@
 
 #define WINDOW_FIRST_US 50 // enough to recognise a counter of exactly 1 GHz (virtual time)
 #define WINDOW_US       5000
+#define MEASURE_TRIES   5
 #define ASSUMED_HZ      1000000000ull
 
 /* immutable after calibration: */
@@ -76,6 +77,20 @@ static void measure(const struct reference *r, unsigned microseconds) {
     apic_hz = frequency(start.apic - end.apic, passed, r->hz);
 }
 
+// A stall longer than the reference takes to wrap gives nonsense: a short and a long window must agree.
+static void measure_until_sure(const struct reference *r) {
+    for (unsigned i = 0; i < MEASURE_TRIES; i++) {
+        measure(r, WINDOW_FIRST_US);
+        uint64_t first = tsc_hz;
+        if (clock_round_hz(first) == ASSUMED_HZ)
+            return;
+        measure(r, WINDOW_US);
+        if (tsc_hz - tsc_hz / 8 < first && first < tsc_hz + tsc_hz / 8)
+            return;
+    }
+    log_warning("clock", "the %s gives no steady measure", r->name);
+}
+
 // Both in Hz; 0: not told.
 static void told_frequencies(uint64_t *out_tsc, uint64_t *out_apic) {
     struct cpuid_result ratio = cpuid_if_present(0x15, 0), hypervisor = {0};
@@ -102,9 +117,7 @@ void clock_calibrate(void) {
         const struct reference *r = reference_find();
         source = r ? r->name : "nothing: assumed";
         if (r) {
-            measure(r, WINDOW_FIRST_US);
-            if (clock_round_hz(tsc_hz) != ASSUMED_HZ)
-                measure(r, WINDOW_US);
+            measure_until_sure(r);
         }
         tsc_hz = clock_round_hz(tsc_hz);
         apic_hz = clock_round_hz(apic_hz);

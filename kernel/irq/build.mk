@@ -1,1 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+
 obj-y += call.c irq.c

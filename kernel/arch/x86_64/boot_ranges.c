@@ -80,15 +80,25 @@ static void cut_overlaps(void) {
     }
 }
 
-void boot_ranges_finish(void) {
-    struct boot_range unusable[BOOT_MAX_RANGES / 4];
+// Unusable entries to the front, where subtract leaves them alone. Returns their number.
+static unsigned partition(void) {
     unsigned count = 0;
 
-    for (unsigned i = 0; i < boot_info.range_count && count < ARRAY_SIZE(unusable); i++)
-        if (!boot_info.ranges[i].usable)
-            unusable[count++] = boot_info.ranges[i];
-    for (unsigned i = 0; i < count; i++)
-        subtract(unusable[i].start, unusable[i].end);
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        struct boot_range r = boot_info.ranges[i];
+        if (r.usable)
+            continue;
+        boot_info.ranges[i] = boot_info.ranges[count];
+        boot_info.ranges[count++] = r;
+    }
+    return count;
+}
+
+void boot_ranges_finish(void) {
+    unsigned unusable = partition();
+
+    for (unsigned i = 0; i < unusable; i++)
+        subtract(boot_info.ranges[i].start, boot_info.ranges[i].end);
     sort();
     cut_overlaps();
 }

@@ -1,3 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+
 obj-y += vdso.c vdso_image.S
 
 # The image is a program of its own, for user mode.

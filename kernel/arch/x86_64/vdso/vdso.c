@@ -8,9 +8,9 @@
 
 #include <arch/mmu.h>
 #include <kernel/assert.h>
-#include <kernel/log.h>
 #include <kernel/platform.h>
 #include <kernel/string.h>
+#include <kernel/time.h>
 #include <kernel/vdso.h>
 #include <kernel/vmo.h>
 
@@ -49,6 +49,7 @@ void vdso_init(void) {
     if (vmo_create_physical(NULL, image_to_phys(&data_page), sizeof(data_page), 0, &vdso_data_vmo) != INV_OK ||
         vmo_create_physical(NULL, image_to_phys(vdso_image_start), vdso_image_size, 0, &vdso_image_vmo) != INV_OK)
         panic("no memory for the vDSO");
+    clock_wall_set(clock_wall()); // fills the page
 }
 
 uint64_t vdso_sigreturn_offset(void) {

@@ -34,6 +34,7 @@ static inline uint64_t arch_syscall_arg(const struct arch_frame *f, unsigned n) 
     }
 }
 static inline void arch_syscall_set_result(struct arch_frame *f, int64_t value) { f->rax = (uint64_t)value; }
+static inline int64_t arch_syscall_result(const struct arch_frame *f) { return (int64_t)f->rax; }
 // Makes the return to user mode execute the system call instruction again, with the number given.
 static inline void arch_syscall_rewind(struct arch_frame *f, uint64_t number) {
     f->rax = number;

@@ -15,16 +15,20 @@ tools: $(HOST)/invar-run
 init: $(HOST)/init
 root: $(HOST)/root.cpio
 
-$(HOST)/invar-run: $(run-sources) $(wildcard tools/run/*.h) tools/host.mk
+# A file that was deleted makes its program anew, too.
+$(HOST)/.lists: FORCE
+	$(call stamp,$@,$(run-sources) $(init-sources) $(wildcard tools/root/etc/*))
+
+$(HOST)/invar-run: $(HOST)/.lists $(run-sources) $(wildcard tools/run/*.h) tools/host.mk
 	$(call say,HOSTCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(host-flags) -o $@.$$$$ $(run-sources) && mv -f $@.$$$$ $@
 
-$(HOST)/init: $(init-sources) $(wildcard system/init/*.h) tools/host.mk
+$(HOST)/init: $(HOST)/.lists $(init-sources) $(wildcard system/init/*.h) tools/host.mk
 	$(call say,MUSLCC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(MUSLCC) $(host-flags) -Os -g0 -static -s -o $@.$$$$ $(init-sources) && mv -f $@.$$$$ $@
 
-$(HOST)/root.cpio: tools/root/build.sh $(HOST)/init $(wildcard tools/root/etc/*) $(wildcard /bin/busybox)
+$(HOST)/root.cpio: $(HOST)/.lists tools/root/build.sh $(HOST)/init $(wildcard tools/root/etc/*) $(wildcard /bin/busybox)
 	$(call say,ROOT,$@)
 	$(Q)tools/root/build.sh builtin $(HOST)/init $@

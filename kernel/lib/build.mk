@@ -1,4 +1,4 @@
-obj-y += string.c memory.c number.c print.c rbtree.c hash.c
+obj-y += string.c memory.c number.c print.c rbtree.c hash.c status.c
 
 
 # Loops of these files are what memcpy and memset are made of: they must not be turned into calls of them.

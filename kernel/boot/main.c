@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The order of boot, readable from top to bottom. kernel_main() runs on the boot processor's boot stack, cpu_main() on the idle stack of each other processor, both with interrupts
+// off until they become idle threads; all the rest happens in the boot thread, preemptible, with every processor up.
+#include <arch/ipi.h>
+#include <kernel/assert.h>
+#include <kernel/boot.h>
+#include <kernel/debug.h>
+#include <kernel/epoch.h>
+#include <kernel/job.h>
+#include <kernel/log.h>
+#include <kernel/page.h>
+#include <kernel/platform.h>
+#include <kernel/process.h>
+#include <kernel/slab.h>
+#include <kernel/status.h>
+#include <kernel/time.h>
+#include <kernel/trace.h>
+#include <kernel/vdso.h>
+
+extern const struct boot_call boot_calls_start[], boot_calls_end[];
+
+static void boot_calls_run(enum boot_stage stage) {
+    for (const struct boot_call *c = boot_calls_start; c < boot_calls_end; c++) {
+        if (c->stage != stage)
+            continue;
+        inv_status_t status = c->fn();
+        if (status != INV_OK)
+            log_error("boot", "%s: %s", c->name, status_text(status));
+    }
+}
+
+static void processors_start(void) {
+    for (unsigned cpu = 1; cpu < cpu_count; cpu++) {
+        if (sched_idle_create(cpu) != INV_OK)
+            log_error("boot", "no memory for processor %u", cpu);
+    }
+    arch_start_processors();
+}
+
+static void memory_log(void) {
+    struct page_stats stats;
+    page_get_stats(&stats);
+    log_info("boot", "%lu MiB of memory, %lu KiB taken so far", stats.total * PAGE_SIZE >> 20, (stats.total - stats.free) * PAGE_SIZE >> 10);
+}
+
+static void boot_thread(void *arg) {
+    char prefix[64] = "";
+
+    (void)arg;
+    processors_start();
+    memory_log();
+    epoch_start_threads();
+    process_start_reaper();
+    vdso_init();
+    clock_wall_set(clock_wall()); // publishes it
+    boot_calls_run(BOOT_STAGE_EXECUTIVE);
+    boot_calls_run(BOOT_STAGE_DEVICE);
+    if (boot_option("selftest", prefix, sizeof(prefix))) {
+        selftest_run_all(prefix);
+        platform_power_off();
+    }
+    boot_calls_run(BOOT_STAGE_PERSONALITY);
+}
+
+noreturn_fn void kernel_main(void) {
+    struct thread *t;
+
+    log_init();
+    log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
+    trace_init();
+    page_init();
+    slab_init();
+    object_init_boot();
+    job_init_boot();
+    token_init_boot();
+    sched_context_init_boot();
+    vm_init_boot();
+    epoch_init();
+    process_init_boot();
+    platform_init();
+    clock_init();
+    sched_init();
+    timer_cpu_init();
+    ASSERT(thread_create_kernel(boot_thread, NULL, "boot", PRIORITY_FAIR, &t) == INV_OK);
+    sched_cpu_start(cpus[0].idle); // from here on sleeping is checked for
+    thread_start(t);
+    object_put(&t->obj);
+    sched_idle_loop();
+}
+
+noreturn_fn void cpu_main(void) {
+    timer_cpu_init();
+    sched_cpu_start(this_cpu()->idle);
+    sched_idle_loop();
+}

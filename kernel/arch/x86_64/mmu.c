@@ -144,6 +144,27 @@ inv_status_t arch_mmu_map(struct arch_aspace *as, vaddr_t va, paddr_t pa, unsign
     return INV_OK;
 }
 
+size_t arch_mmu_map_absent(struct arch_aspace *as, vaddr_t start, const paddr_t *frames, size_t n, unsigned flags) {
+    _Atomic(pte_t) *table = walk_create(as, start);
+    unsigned first = table_index(start, 0);
+    pte_t bits = pte_flags(flags & ~MMU_GLOBAL);
+    size_t mapped = 0;
+
+    DEBUG_ASSERT(first + n <= TABLE_ENTRIES && (flags & MMU_USER));
+    if (!table)
+        return 0;
+    uint64_t *occupancy = occupancy_of(table);
+    for (size_t i = 0; i < n; i++) {
+        _Atomic(pte_t) *e = &table[first + i];
+        if (!frames[i] || entry_read(e))
+            continue;
+        entry_write(e, frames[i] | bits);
+        *occupancy |= 1ull << ((first + i) / 8);
+        mapped++;
+    }
+    return mapped;
+}
+
 inv_status_t arch_mmu_prepare(struct arch_aspace *as, vaddr_t va) {
     return walk_create(as, va) ? INV_OK : INV_ERR_NO_MEMORY;
 }

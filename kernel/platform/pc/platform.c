@@ -47,6 +47,7 @@ static void number_processors(void) {
         cpus[n].arch.id = n;
         cpus[n].arch.apic_id = pc_machine.apic_ids[n];
     }
+    cpu_count = pc_machine.cpu_count;
 }
 
 void platform_init(void) {

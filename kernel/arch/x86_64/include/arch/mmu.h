@@ -40,6 +40,9 @@ void arch_aspace_destroy(struct arch_aspace *as);
 // Maps one page; replaces what was there (the caller flushes if *out_replaced is not 0: it gets the old entry's physical address | 1).
 // W and X together are refused by assertion for kernel mappings. NO_MEMORY when a table page is missing and cannot be had.
 must_check inv_status_t arch_mmu_map(struct arch_aspace *as, vaddr_t va, paddr_t pa, unsigned flags, paddr_t *out_replaced);
+// Fault-around: maps frames[i] at start + i pages wherever frames[i] is not 0 and nothing is mapped yet; [start, start + n pages) lies within one
+// aligned 2 MiB. Returns the number mapped: 0 when a table page is missing and cannot be had. Nothing needs a flush.
+size_t arch_mmu_map_absent(struct arch_aspace *as, vaddr_t start, const paddr_t *frames, size_t n, unsigned flags);
 // Makes sure the table page that covers va exists, so that a later arch_mmu_map in the same 2 MiB cannot fail.
 must_check inv_status_t arch_mmu_prepare(struct arch_aspace *as, vaddr_t va);
 // Visits every present page in [start, end) in order; fn may tell what becomes of it: MMU_VISIT_KEEP, _UNMAP, _WRITE_PROTECT, _CLEAR_ACCESSED.

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Invar Authors
-obj-y += object.c directory.c handle.c job.c token.c
+obj-y += object.c directory.c handle.c job.c token.c inspect.c
 obj-$(CONFIG_DEBUG) += object_selftest.c

@@ -68,8 +68,7 @@ struct thread {
     struct spinlock lock;               // rank THREAD
     _Atomic uint32_t user_work;         // THREAD_WORK_*
     atomic_bool exited;
-    void *stack;                        // kernel stack (kstack_alloc)
-    struct timer *sleep_timer_unused;   // reserved
+    void *stack;                        // kernel stack (kstack_alloc); NULL once it has ended
     void *personality_data;
     void (*kernel_entry)(void *);       // kernel threads
     void *kernel_arg;
@@ -105,6 +104,12 @@ void thread_return_to_user(struct arch_frame *frame);
 static inline struct process *current_process(void) { return current_thread()->process; }
 // Calls fn for every thread (debugger: locked false and the machine stopped).
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg, bool locked);
-void process_init_boot(void); // kernel process, thread types; turns the boot stack into the first thread
+// For the scheduler. An idle thread of processor cpu, on no queue. thread_reap: t is dead and off its stack; interrupts off, never sleeps: it is freed later.
+must_check inv_status_t thread_create_idle(unsigned cpu, struct thread **out);
+void thread_reap(struct thread *t);
+// Frees the dead threads that wait for it now. May sleep.
+void thread_reap_pending(void);
+void process_init_boot(void);   // types, kernel process; turns the boot stack into the idle thread of processor 0 (cpus[0].idle, current)
+void process_start_reaper(void); // once threads run
 
 #endif

@@ -26,6 +26,8 @@
 enum sched_class { SCHED_CLASS_IDLE, SCHED_CLASS_FAIR, SCHED_CLASS_ROUND_ROBIN, SCHED_CLASS_FIFO };
 
 struct thread;
+struct mutex_waiter;
+extern struct object_type sched_context_type;
 
 struct sched_params {
     enum sched_class class;
@@ -73,6 +75,8 @@ struct sched_thread {
     bool slice_over;                    // run queue lock: goes behind its equals at its next preemption
 };
 
+void sched_context_init_boot(void);         // after job_init_boot, before the first thread
+void sched_context_init_boot(void);         // boot, after job_init_boot
 void sched_init(void);                      // boot processor, before the first thread
 // Makes processor cpu's run queue and idle thread (cpus[cpu].idle), with a kernel stack, on which the processor is to enter cpu_main(). Boot thread.
 must_check inv_status_t sched_idle_create(unsigned cpu);
@@ -81,6 +85,9 @@ noreturn_fn void sched_idle_loop(void);
 bool sched_started(void);                   // the boot processor has its idle thread: sleeping is possible from now on
 void sched_first_run(struct thread *prev);  // a new thread's first step, from arch code: finishes the switch
 
+// The scheduler's part of a new thread, with a context of its own charged to job. NO_MEMORY, QUOTA; undone by sched_thread_fini when the thread is freed.
+must_check inv_status_t sched_thread_init(struct thread *t, const struct sched_params *params, struct job *job);
+void sched_thread_fini(struct thread *t);
 void sched_start(struct thread *t);         // NEW → READY
 bool sched_wake(struct thread *t);          // SLEEPING → READY; false if it was not asleep (a wake between prepare and sleep is remembered). Any context
 // Wakes t if its sleep is of a kind that may be interrupted by bits newly set in thread->user_work. Any context.

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// What a thread asks of the scheduler: class, priority, weight, affinity; and the priority that it inherits. Thread context; sched_boost under t->lock.
+// Locking: t->lock (parameters, affinity), then the run queue's lock (effective priority, place).
+#include <kernel/assert.h>
+#include <kernel/mutex.h>
+#include <kernel/wait.h>
+
+#include "run_queue.h"
+
+#define WEIGHT_MIN 3
+#define WEIGHT_MAX 88761
+
+// t's run queue is locked: gives it another effective priority, wherever it is.
+static void set_priority(struct run_queue *q, struct thread *t, uint8_t priority) {
+    bool queued = t->sched.queued;
+    if (queued)
+        run_queue_remove(q, t);
+    // A thread that was away from the fair class comes back without what it owed or saved.
+    if (priority == PRIORITY_FAIR && priority_of(t) != PRIORITY_FAIR && (queued || q->current == t))
+        t->sched.context->virtual_time = q->min_virtual_time;
+    uint8_t before = priority_of(t);
+    atomic_store_explicit(&t->sched.priority, priority, memory_order_relaxed);
+    if (queued)
+        run_queue_insert(q, t, priority < before); // lowered: in front of its new equals, as POSIX has it for inheritance
+    run_queue_publish(q);
+    struct thread *first = run_queue_first(q);
+    if (first && (priority_of(first) > priority_of(q->current) || q->current == q->idle))
+        sched_kick(q);
+}
+
+// t->lock is held. True if the effective priority changed.
+static bool update_priority(struct thread *t) {
+    uint8_t priority = MAX(t->sched.base_priority, t->sched.inherited);
+    if (priority == priority_of(t))
+        return false;
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    if (q->current == t)
+        run_queue_charge(q, clock_monotonic());
+    set_priority(q, t, priority);
+    spin_unlock_irq(&q->lock, flags);
+    return true;
+}
+
+bool sched_boost(struct thread *t, uint8_t priority) {
+    if (t->sched.inherited == priority)
+        return false;
+    t->sched.inherited = priority;
+    return update_priority(t);
+}
+
+static bool params_valid(const struct sched_params *p) {
+    if (p->slice && (p->slice < SLICE_MIN || p->slice > SLICE_MAX))
+        return false;
+    switch (p->class) {
+    case SCHED_CLASS_IDLE: return true;
+    case SCHED_CLASS_FAIR: return p->weight >= WEIGHT_MIN && p->weight <= WEIGHT_MAX;
+    case SCHED_CLASS_ROUND_ROBIN:
+    case SCHED_CLASS_FIFO: return p->priority != PRIORITY_IDLE && p->priority != PRIORITY_FAIR;
+    default: return false;
+    }
+}
+
+static uint8_t priority_of_params(const struct sched_params *p) {
+    switch (p->class) {
+    case SCHED_CLASS_IDLE: return PRIORITY_BATCH;
+    case SCHED_CLASS_FAIR: return PRIORITY_FAIR;
+    default: return p->priority;
+    }
+}
+
+inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
+    if (!params_valid(p))
+        return INV_ERR_INVALID;
+    spin_lock(&t->lock);
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    if (q->current == t)
+        run_queue_charge(q, clock_monotonic()); // by the weight that it had
+    t->sched.context->params = *p;
+    spin_unlock_irq(&q->lock, flags);
+    t->sched.base_priority = priority_of_params(p);
+    bool changed = update_priority(t);
+    spin_unlock(&t->lock);
+    if (changed)
+        mutex_reprioritise(t);
+    return INV_OK;
+}
+
+void sched_get_params(struct thread *t, struct sched_params *out) {
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    *out = t->sched.context->params;
+    spin_unlock_irq(&q->lock, flags);
+}
+
+nstime_t sched_runtime(struct thread *t) {
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    if (q->current == t)
+        run_queue_charge(q, clock_monotonic());
+    nstime_t runtime = t->sched.context->runtime;
+    spin_unlock_irq(&q->lock, flags);
+    return runtime;
+}
+
+// --- affinity ---
+
+static bool any_online(const cpuset_t *set) {
+    for (unsigned word = 0; word < ARRAY_SIZE(set->bits); word++) {
+        if (atomic_load_explicit(&set->bits[word], memory_order_relaxed) &
+            atomic_load_explicit(&cpu_online.bits[word], memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+// Takes t off a processor that it may not use any more. False while it is still running there.
+static bool evict(struct thread *t) {
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    bool stays = cpuset_has(&t->sched.affinity, q->cpu) || (q->current != t && !t->sched.queued);
+    bool running = !stays && q->current == t, queued = !stays && t->sched.queued;
+    if (running) {
+        t->sched.moving = true; // switch.c sends it on
+        sched_kick(q);
+    } else if (queued) {
+        run_queue_remove(q, t);
+        run_queue_publish(q);
+        run_queue_detach(q, t, sched_place(t, q->cpu));
+    }
+    preempt_disable();
+    spin_unlock(&q->lock);
+    if (queued)
+        sched_deliver(t);
+    arch_irq_restore(flags);
+    preempt_enable(); // the current thread moves here
+    return !running;
+}
+
+inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set) {
+    if (!any_online(set))
+        return INV_ERR_INVALID;
+    spin_lock(&t->lock);
+    for (unsigned word = 0; word < ARRAY_SIZE(set->bits); word++)
+        atomic_store_explicit(&t->sched.affinity.bits[word],
+                              atomic_load_explicit(&set->bits[word], memory_order_relaxed), memory_order_relaxed);
+    spin_unlock(&t->lock);
+    while (!evict(t)) {
+        if (t != current_thread()) {
+            inv_status_t status = thread_sleep_until(deadline_after(50 * NSEC_PER_USEC), WAIT_UNINTERRUPTIBLE);
+            (void)status;
+        }
+    }
+    return INV_OK;
+}

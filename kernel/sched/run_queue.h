@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// What the files of kernel/sched share: the run queue of a processor. Nothing outside includes it. docs/scheduling.md tells the whole.
+//
+// Invariants:
+//   I1  a thread's run queue is that of the processor t->sched.cpu; that field changes under the lock of the queue that it names before the change;
+//   I2  a thread is, seen under the lock of its run queue, exactly one of: current there; queued there (READY, t->sched.queued); asleep, stopped, new or
+//       dead; or in transit: READY, neither current nor queued, in the hands of the one function that took it off or won its wake-up and that will
+//       deliver it (sched_deliver) to the queue that t->sched.cpu names;
+//   I3  the lock of a run queue is held from the choice of the next thread until the previous one's registers are saved (switch.c), so whoever holds
+//       the lock and finds a thread not current may let another processor run it;
+//   I4  state SLEEPING is stored by the thread itself alone; whoever makes it READY does so under the run queue's lock, once.
+#ifndef SCHED_RUN_QUEUE_H
+#define SCHED_RUN_QUEUE_H
+
+#include <kernel/process.h>
+#include <kernel/sched.h>
+#include <kernel/time.h>
+
+#define SLICE_DEFAULT        (CONFIG_HZ_FAIR_SLICE_US * NSEC_PER_USEC)
+#define SLICE_MIN            (100 * NSEC_PER_USEC)
+#define SLICE_MAX            NSEC_PER_SEC
+#define WAKE_CREDIT          (SLICE_DEFAULT / 2) // virtual time by which a sleeper may be behind when it wakes
+#define WAKE_GRANULARITY     (SLICE_DEFAULT / 3) // lag from which a wake preempts within the fair class
+#define BALANCE_INTERVAL     (4 * NSEC_PER_MSEC)
+#define PRIORITY_WORDS       (PRIORITY_COUNT / 64)
+
+struct run_queue {
+    struct spinlock lock; // rank RUN_QUEUE, interrupts off
+    unsigned cpu;         // immutable
+    struct thread *idle;  // immutable once the processor is online
+    /* lock: */
+    struct thread *current;
+    unsigned queued; // threads in fixed and fair: current is in neither
+    uint64_t occupied[PRIORITY_WORDS];
+    struct list_node fixed[PRIORITY_COUNT];
+    struct rb_tree fair; // by virtual time
+    struct rb_node *fair_first;
+    uint64_t min_virtual_time; // never falls; where new and waking threads of the fair class begin
+    bool slice_armed;
+    bool kicked; // a reschedule interrupt is on its way
+    struct timer slice_timer;
+    nstime_t balanced_at;
+    /* atomic, written under lock, read anywhere as hints: */
+    _Atomic uint32_t load;             // runnable threads, the current one with them
+    _Atomic uint32_t running_priority; // of current
+};
+
+extern cpuset_t sched_idle_cpus;            // processors whose idle thread runs and that nobody has chosen yet
+extern _Atomic uint32_t sched_rt_queued;    // threads above the fair class that are queued somewhere
+
+static inline struct run_queue *run_queue_of(unsigned cpu) {
+    return cpus[cpu].run_queue;
+}
+static inline bool is_fair(const struct thread *t) {
+    return atomic_load_explicit(&t->sched.priority, memory_order_relaxed) == PRIORITY_FAIR;
+}
+static inline uint8_t priority_of(const struct thread *t) {
+    return atomic_load_explicit(&t->sched.priority, memory_order_relaxed);
+}
+static inline enum thread_state state_of(const struct thread *t) {
+    return (enum thread_state)atomic_load_explicit(&t->sched.state, memory_order_relaxed);
+}
+static inline void set_state(struct thread *t, enum thread_state state) {
+    atomic_store_explicit(&t->sched.state, state, memory_order_relaxed);
+}
+
+// run_queue.c. All with the queue's lock held unless said otherwise.
+void run_queue_init(struct run_queue *q, unsigned cpu);
+// Locks the queue of t (I1).
+must_check struct run_queue *run_queue_lock_thread(struct thread *t, irq_flags_t *out_flags);
+void run_queue_insert(struct run_queue *q, struct thread *t, bool front);
+void run_queue_remove(struct run_queue *q, struct thread *t);
+struct thread *run_queue_first(struct run_queue *q);   // most urgent queued thread, or NULL
+struct thread *run_queue_take(struct run_queue *q);    // removes and returns it; the idle thread if there is none
+int run_queue_top_priority(const struct run_queue *q); // of the queued ones; -1: none
+// Puts t, which is on no queue, in transit to processor cpu, which is to deliver it.
+void run_queue_detach(struct run_queue *q, struct thread *t, unsigned cpu);
+void run_queue_charge(struct run_queue *q, nstime_t now); // brings the account of current up to now
+void run_queue_publish(struct run_queue *q);           // load and running_priority
+nstime_t run_queue_slice(const struct thread *t);
+bool run_queue_rotates(const struct run_queue *q);     // current shares its priority by slices with a queued thread
+void run_queue_arm_slice(struct run_queue *q, nstime_t now); // on its own processor
+
+// wake.c
+void sched_deliver(struct thread *t);                  // ends t's transit. No lock held, interrupts off
+void sched_kick(struct run_queue *q);                  // lock held: makes its processor look at its queue
+
+// place.c
+unsigned sched_place(const struct thread *t, unsigned last); // where a thread that becomes runnable should run
+bool sched_find_lower(const struct thread *t, unsigned *out_cpu); // a processor that t may use and that runs less urgent work
+
+// balance.c. No lock held, interrupts off.
+bool sched_pull(struct run_queue *q);                  // takes work from the busiest other processor. True if it got any
+void sched_pull_rt(struct run_queue *q);               // takes a queued thread above the fair class that is more urgent than all here
+void sched_push(struct run_queue *q);                  // gives work away if another processor has clearly less
+
+// load.c
+void sched_load_notice(void);                          // there is load: sampling goes on. Any lock below TIMER_QUEUE
+void sched_load_init(void);
+
+// switch.c
+void sched_sleep_now(void);                            // gives the processor up if the state is still SLEEPING
+
+#endif

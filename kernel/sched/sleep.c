@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Sleeping (contract: kernel/wait.h). Thread context, no spin lock held, interrupts on.
+#include <kernel/assert.h>
+#include <kernel/wait.h>
+
+#include "run_queue.h"
+
+struct sleep_timer {
+    struct timer timer;
+    struct thread *thread;
+};
+
+void thread_sleep_prepare(enum wait_kind kind) {
+    struct thread *t = current_thread();
+    atomic_store_explicit(&t->sched.wait_kind, (uint8_t)kind, memory_order_relaxed);
+    set_state(t, THREAD_SLEEPING);
+    atomic_thread_fence(memory_order_seq_cst); // the state before the condition (kernel/sync/waitq.c)
+}
+
+void thread_sleep_finish(void) {
+    set_state(current_thread(), THREAD_RUNNING);
+}
+
+static bool interrupted(const struct thread *t) {
+    uint32_t work = atomic_load_explicit(&t->user_work, memory_order_relaxed);
+    if (likely(!work))
+        return false;
+    switch (atomic_load_explicit(&t->sched.wait_kind, memory_order_relaxed)) {
+    case WAIT_INTERRUPTIBLE: return true;
+    case WAIT_KILLABLE: return (work & THREAD_WORK_KILL) != 0;
+    default: return false;
+    }
+}
+
+static void sleep_timer_fired(struct timer *timer) {
+    sched_wake(container_of(timer, struct sleep_timer, timer)->thread);
+}
+
+static void sleep_with_deadline(struct thread *t, nstime_t deadline) {
+    struct sleep_timer s = {.thread = t};
+    timer_init(&s.timer, sleep_timer_fired);
+    timer_set(&s.timer, deadline);
+    sched_sleep_now();
+    timer_cancel_sync(&s.timer);
+}
+
+inv_status_t thread_sleep(nstime_t deadline) {
+    struct thread *t = current_thread();
+    inv_status_t status = INV_OK;
+
+    might_sleep();
+    if (interrupted(t))
+        status = INV_ERR_INTERRUPTED;
+    else if (deadline == NSTIME_NEVER)
+        sched_sleep_now();
+    else if (clock_monotonic() >= deadline)
+        status = INV_ERR_TIMED_OUT;
+    else
+        sleep_with_deadline(t, deadline);
+    thread_sleep_finish();
+    return status;
+}
+
+inv_status_t thread_sleep_until(nstime_t deadline, enum wait_kind kind) {
+    inv_status_t status;
+    do {
+        thread_sleep_prepare(kind);
+        status = thread_sleep(deadline);
+    } while (status == INV_OK);
+    return status == INV_ERR_TIMED_OUT ? INV_OK : status;
+}

@@ -1,0 +1,1 @@
+obj-y += timer.c clock.c

@@ -20,6 +20,9 @@ ARCH    := x86_64
 PROFILE ?= release
 BUILD   ?= build
 O       ?= $(BUILD)/$(PROFILE)
+# one name for a folder, however it was given: the dependency files hold it
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
+override O     := $(patsubst $(CURDIR)/%,%,$(O))
 ifeq ($(origin CC),default)
 CC := gcc
 endif

@@ -27,7 +27,7 @@
 struct cpu cpus[CONFIG_MAX_CPUS];
 unsigned cpu_count = 1;
 
-extern const uint8_t trampoline_start[], trampoline_end[], trampoline_cpu[], trampoline_stack[];
+extern const uint8_t trampoline_start[], trampoline_end[], trampoline_cpu[], trampoline_stack[], trampoline_root[];
 
 // The handshake with the processor that is starting.
 static struct {
@@ -79,10 +79,12 @@ static bool on_virtual_machine(void) {
 
 static void trampoline_fill(struct cpu *cpu, uint64_t stack) {
     uint8_t *page = phys_to_virt(TRAMPOLINE_ADDRESS);
+    paddr_t root = boot_map_root();
 
     memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
     memcpy(page + (trampoline_cpu - trampoline_start), &cpu, sizeof(cpu));
     memcpy(page + (trampoline_stack - trampoline_start), &stack, sizeof(stack));
+    memcpy(page + (trampoline_root - trampoline_start), &root, sizeof(root));
     atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -161,9 +163,8 @@ void arch_start_processors(void) {
     log_info("smp", "%u of %u processors run", started, cpu_count);
 }
 
-// From trampoline.S: idle thread's stack, early tables, interrupts off.
+// From trampoline.S: idle thread's stack, the kernel's own tables, interrupts off.
 noreturn_fn void arch_start_other(struct cpu *cpu) {
-    boot_map_load();
     descriptors_load(cpu, cpu->arch.tables);
     descriptors_set_kernel_stack(cpu, cpu->idle->arch.stack_top);
     features_enable(cpu);

@@ -3,7 +3,7 @@
 //
 // First instructions of every processor but the boot one: copied to TRAMPOLINE_ADDRESS, entered in real mode by a startup
 // interrupt, on through protected mode to long mode on the early tables (boot_root), then to arch_start_other() in the
-// high half. smp.c starts one processor at a time and fills in trampoline_cpu and trampoline_stack before each.
+// high half. smp.c starts one processor at a time and fills in trampoline_cpu, _stack and _root before each.
 
 #include <arch/vectors.h>
 
@@ -12,7 +12,7 @@
 
     .section .rodata.trampoline, "a"
     .balign 16
-    .globl trampoline_start, trampoline_end, trampoline_cpu, trampoline_stack
+    .globl trampoline_start, trampoline_end, trampoline_cpu, trampoline_stack, trampoline_root
     .code16
 trampoline_start:
     cli
@@ -46,12 +46,11 @@ trampoline_start:
 
     .code64
 .Llong:
-    movq AT(trampoline_stack), %rsp
+    movq AT(trampoline_stack), %rdx
+    movq AT(trampoline_root), %rcx
     movq AT(trampoline_cpu), %rdi
-    xorl %ebp, %ebp
-    movq $arch_start_other, %rax
-    call *%rax
-    ud2
+    movq $trampoline_high, %rax
+    jmp *%rax
 
     .balign 8
 .Lgdt:
@@ -67,6 +66,17 @@ trampoline_cpu:
     .quad 0
 trampoline_stack:
     .quad 0
+trampoline_root:
+    .quad 0
 trampoline_end:
+
+// In the image, which both tables map; the stack is in the kernel's own table alone.
+    .text
+trampoline_high:
+    movq %rcx, %cr3
+    movq %rdx, %rsp
+    xorl %ebp, %ebp
+    call arch_start_other
+    ud2
 
     .section .note.GNU-stack, "", @progbits

@@ -59,7 +59,10 @@ def menu(profile, out):
         for symbol in conf.unique_defined_syms:
             if symbol.config_string and symbol.str_value != base.syms[symbol.name].str_value:
                 f.write(symbol.config_string)
-    os.remove(scratch)
+                base.syms[symbol.name].set_value(symbol.str_value)  # later defaults may follow from it
+    for leftover in (scratch, scratch + ".old"):
+        if os.path.exists(leftover):
+            os.remove(leftover)
     generate(profile, out)
 
 

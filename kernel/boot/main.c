@@ -69,9 +69,9 @@ noreturn_fn void kernel_main(void) {
 
     log_init();
     log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
-    trace_init();
     page_init();
     slab_init();
+    trace_init();
     object_init_boot();
     job_init_boot();
     token_init_boot();

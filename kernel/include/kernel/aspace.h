@@ -41,11 +41,14 @@ struct mapping {
     struct vmo *object;             // counted, or NULL
     uint64_t object_offset;         // of start, page aligned
     struct vmo *anon;               // private mappings: counted, or NULL until the first write
-    uint64_t anon_offset;
+    vaddr_t anon_anchor;            // slot of va in anon: (va - anchor) >> PAGE_SHIFT; MAPPING_GROWSDOWN: (anchor - 1 - va) >> PAGE_SHIFT
     struct mapping_owner *owner;    // counted, or NULL
     const char *label;              // static: "[vdso]", or NULL
     struct aspace *aspace;
     struct list_node vmo_node;      // object's lock
+    uint64_t unmap_pass;            // object's lock: last pass of vmo_unmap_range that has been here
+    struct rb_node gap_node;        // as->lock: by size of the gap below
+    uint64_t gap;                   // bytes free below start, see mapping_gap.c
 };
 
 struct aspace {
@@ -54,6 +57,7 @@ struct aspace {
     struct mutex lock;              // rank ASPACE
     /* lock: */
     struct rb_tree mappings;
+    struct rb_tree gaps;
     unsigned mapping_count;
     uint64_t mapped_bytes, locked_bytes;
     vaddr_t mmap_top;               // search for free space goes down from here
@@ -61,9 +65,12 @@ struct aspace {
     uint64_t stack_limit;           // bytes a growing stack may have
     uint64_t address_limit;         // RLIMIT_AS in bytes, UINT64_MAX: none
     struct mapping *last_found;     // cache of the last lookup
+    uint32_t charged_tables;        // table pages charged to the job so far
+    uint32_t id;                    // immutable: unique number for the TLB audit
     /* atomic: */
     _Atomic uint64_t resident;      // pages in the table
     _Atomic uint64_t resident_peak;
+    _Atomic uint32_t visitors;      // passes of vmo_unmap.c that are about to lock it
     cpuset_t active;                // processors that have it loaded (or lazily kept)
     _Atomic uint64_t flush_seq;     // shootdown (kernel/vm/shootdown.c)
     _Atomic uint64_t faults_minor, faults_major;
@@ -78,7 +85,7 @@ struct map_request {
     unsigned prot, max_prot;
     unsigned flags;         // MAPPING_*
     unsigned place;         // MAP_AT, MAP_REPLACE
-    struct vmo *object;     // or NULL; a pointer is taken
+    struct vmo *object;     // or NULL; the mapping takes a pointer of its own
     uint64_t object_offset; // page aligned
     struct mapping_owner *owner; // or NULL; counted by ops->get
     const char *label;

@@ -26,7 +26,9 @@ struct cpu {
     struct run_queue *run_queue;
     struct thread *idle;
     struct aspace *aspace;         // whose table is loaded (NULL: the kernel's); this processor, interrupts off
-    _Atomic uint64_t tlb_flush_seq; // sequence of the last full flush acknowledged here (audit, kernel/vm/shootdown.c)
+    bool aspace_lazy;              // the table is kept though a kernel thread runs; this processor, interrupts off
+    _Atomic uint32_t tlb_aspace;   // id of aspace, 0 while it changes; written here, read anywhere (kernel/vm/shootdown.c)
+    _Atomic uint64_t tlb_flush_seq; // flushes of that address space up to this sequence were done here
     struct page_cache_cpu *page_cache;
     void *slab_magazines; // kernel/vm/slab.c
     struct timer_queue *timers;

@@ -19,6 +19,7 @@
     X(PIPE)             /* user copies happen under it: before ASPACE */      \
     X(FUTEX_PI)                                                               \
     X(PROCESS)          /* kernel/process: threads and handles of a process */ \
+    X(VMO_UNMAP)        /* one at a time unmaps a range of an object everywhere (kernel/vm/vmo_unmap.c) */ \
     X(ASPACE)           /* mappings and page tables of one address space; two at fork: parent then child */ \
     X(VMO)              /* page slots; by address when two (clone) */         \
     X(KSPACE)                                                                 \

@@ -52,7 +52,11 @@ struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, s
 void page_get(struct page *p);
 void page_put(struct page *p); // frees and uncharges at zero
 struct page *page_from_phys(paddr_t pa); // NULL if pa is not RAM
-paddr_t page_to_phys(const struct page *p);
+// The array of all struct page: entry 0 is frame page_array_base. Immutable after page_init.
+extern struct page *page_array;
+extern uint64_t page_array_base, page_array_length;
+static inline struct page *page_at(paddr_t pa) { return &page_array[(pa >> PAGE_SHIFT) - page_array_base]; } // pa is known to be RAM
+static inline paddr_t page_to_phys(const struct page *p) { return (page_array_base + (uint64_t)(p - page_array)) << PAGE_SHIFT; }
 static inline void *page_to_virt(const struct page *p) { return phys_to_virt(page_to_phys(p)); }
 extern struct page *page_zero; // the one page of zeros: mapped read-only, never counted down to zero
 // Gives RAM that held boot data back (whole pages inside).

@@ -42,6 +42,7 @@ struct process {
     struct aspace *aspace;                 // counted. Changed by exec on the only thread, with lock held; read by own threads freely
     /* atomic: */
     _Atomic bool exiting;                  // kill was asked for: threads leave at their next return to user mode
+    _Atomic bool oom_protected;            // chosen last when memory runs out: the first user process
     _Atomic(struct thread *) single;       // the thread that goes on alone (exec); all others leave
     struct waitq thread_left;              // woken when thread_count falls
     struct list_node job_node;             // job lock

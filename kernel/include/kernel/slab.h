@@ -13,11 +13,13 @@
 struct slab_cache {
     const char *name;
     uint32_t object_size, align;
+    uint32_t stride;                       // bytes from one object to the next
+    bool red_zone;                         // debug builds: a pattern behind each object
     struct spinlock lock;
     struct list_node partial, full, empty; // lock: slabs
     uint32_t empty_count, per_slab, order;
     uint32_t index;                        // of its per-processor magazine
-    _Atomic uint64_t allocated, slabs;
+    _Atomic uint64_t allocated, slabs;     // allocated: objects out of the slabs, those in magazines too
     struct list_node all_node;
 };
 void slab_init(void); // boot, after page_init
@@ -31,6 +33,10 @@ void *kmalloc(size_t size);  // up to 4 MiB; NULL: no memory. 16-byte aligned, n
 void *kzalloc(size_t size);
 void kfree(void *p);         // NULL is fine
 char *kstrdup(const char *s);
+// For kmalloc.c: a cache with no red zone between its objects; the cache that p came from (NULL: whole pages); its classes.
+void slab_cache_init_flags(struct slab_cache *c, const char *name, size_t object_size, size_t align, bool red_zone);
+struct slab_cache *slab_cache_of(const void *p);
+void kmalloc_init(void);
 void slab_for_each(void (*fn)(struct slab_cache *c, void *arg), void *arg);
 
 #endif

@@ -2,9 +2,9 @@
 // Copyright The Invar Authors
 //
 // Virtual memory objects (kernel/vm/vmo.c). Kinds: anonymous (slots that hold counted pages, zero where empty) and physical (a fixed range). The ONE
-// copy-on-write mechanism: a slot of an anonymous VMO holds a counted page; a clone shares the leaves of the slot table and later copies a leaf (bumping the
-// counts of its pages) when either side first writes through it; a page is written in place only if its leaf is not shared and its count is 1. No parent
-// link, no chain. File systems in memory keep file data in anonymous VMOs; the page cache of later ones is a VMO with a pager behind it.
+// copy-on-write mechanism: a slot of an anonymous VMO holds a counted page, slots stand in counted nodes of a radix tree; a clone shares the root, and
+// either side copies the nodes on the path to a slot (bumping the counts of what they hold) when it first writes there; a page is written in place only if
+// no node on its path is shared and its count is 1. No parent link, no chain. File systems in memory keep file data in anonymous VMOs; the page cache of later ones is a VMO with a pager behind it.
 #ifndef KERNEL_VMO_H
 #define KERNEL_VMO_H
 
@@ -16,6 +16,12 @@
 enum vmo_kind { VMO_ANONYMOUS, VMO_PHYSICAL };
 #define VMO_MAX_SIZE (1ull << 46)
 
+// Radix tree of 64-slot nodes, each counted, so that a clone shares whole subtrees (kernel/vm/vmo_slots.c).
+struct slot_table {
+    struct slot_node *root;
+    unsigned depth; // levels; 0: empty
+};
+
 struct vmo {
     struct object obj;
     uint8_t kind;
@@ -23,9 +29,10 @@ struct vmo {
     /* lock: */
     _Atomic uint64_t size;        // bytes; a partial last page reads as zero behind the end
     _Atomic uint64_t resident;    // pages held
-    void *root;                   // slot table (kernel/vm/vmo_slots.c)
-    unsigned depth;
-    struct list_node mappings;    // lock: mappings of this object, for resize and write-protect (mapping->vmo_node)
+    struct slot_table slots;
+    bool may_share;               // nodes or pages of slots may be shared with a clone
+    bool tail_dirty;              // was mapped writable: bytes behind size in the last page may not be zero
+    struct list_node mappings;    // lock: mappings whose object this is (mapping->vmo_node), for unmapping
     paddr_t physical;             // VMO_PHYSICAL
     unsigned physical_flags;
 };
@@ -34,8 +41,8 @@ extern struct object_type vmo_type;
 // *out has one pointer. size is rounded up to pages by users that map; it may be 0. NO_MEMORY, QUOTA, RANGE.
 must_check inv_status_t vmo_create(struct job *job, uint64_t size, struct vmo **out);
 must_check inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, unsigned mmu_flags, struct vmo **out);
-// A copy-on-write clone of [offset, offset + size), page aligned; the caller has already write-protected mappings of the source (aspace does) or the source
-// has none that are writable. Cost: proportional to the number of leaves (512 pages each).
+// A copy-on-write clone of [offset, offset + size), page aligned. One of the whole object costs the same whatever its size (the tree is shared), a part
+// costs its resident pages; a source that is mapped is copied page by page (see vmo.c, I3).
 must_check inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct job *job, struct vmo **out);
 static inline void vmo_get(struct vmo *v) { object_get(&v->obj); }
 static inline void vmo_put(struct vmo *v) { object_put(&v->obj); }
@@ -53,5 +60,8 @@ inv_status_t vmo_read(struct vmo *v, uint64_t offset, void *to, size_t n, size_t
 inv_status_t vmo_write(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done);
 inv_status_t vmo_read_user(struct vmo *v, uint64_t offset, void user_ptr *to, size_t n, size_t *out_done);
 inv_status_t vmo_write_user(struct vmo *v, uint64_t offset, const void user_ptr *from, size_t n, size_t *out_done);
+
+// Boot, after object_init_boot and slab_init, before the first VMO or address space: types and caches (kernel/vm/vmo.c).
+void vm_init_boot(void);
 
 #endif

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+
+obj-y += page.c page_buddy.c
+obj-y += slab.c kmalloc.c
+obj-y += kspace.c kstack.c
+obj-y += shootdown.c
+obj-y += vmo.c vmo_slots.c vmo_copy.c vmo_unmap.c
+obj-y += aspace.c mapping.c mapping_gap.c fault.c fork.c remap.c access.c oom.c
+obj-y += memory_commands.c
+
+obj-$(CONFIG_DEBUG) += page_check.c
+ifndef CONFIG_DEBUG
+obj-y += page_check_off.c
+endif

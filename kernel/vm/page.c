@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The page allocator: pages and blocks for all of the kernel, in any context but under locks of rank PAGE_ALLOCATOR and above. Single pages come from a
+// cache of the processor, which is filled from and emptied into the buddy system (page_buddy.c) in batches; blocks come from the buddy system itself.
+//
+// Three classes of callers share the memory. User memory (PAGE_USER) fails while reserve_user pages are left, the kernel while reserve_kernel are left,
+// PAGE_ATOMIC takes all: so user exhaustion always leaves the kernel room to answer, and the kernel's leaves interrupt handlers some. While free pages are
+// short a cache is filled one page at a time, so that no class gets at another's reserve through a cache.
+//
+// Invariants:
+//  I1. A page's count is 0 while it is free or cached, and > 0 while anyone may look at it.
+//  I2. A page with a job was charged to it by page_alloc and is uncharged once, when its count falls to 0.
+//  I3. (debug) Free pages hold the poison; no processor has a user translation to a page that is handed out (shootdown.c).
+// Locking: page_lock (rank PAGE_ALLOCATOR, interrupts off) guards the buddy system; a cache belongs to its processor, interrupts off.
+
+#include "page_buddy.h"
+#include "page_check.h"
+
+#include <arch/cpu.h>
+#include <kernel/assert.h>
+#include <kernel/boot.h>
+#include <kernel/cpu.h>
+#include <kernel/job.h>
+#include <kernel/lock.h>
+#include <kernel/log.h>
+#include <kernel/page.h>
+#include <kernel/string.h>
+#include <kernel/trace.h>
+
+#define STATE_COUNT (PAGE_ANONYMOUS + 1)
+
+struct page_cache_cpu {
+    /* this processor, interrupts off: */
+    struct page *head; // linked through next_cached
+    unsigned count;
+    int64_t in_use[STATE_COUNT]; // pages allocated less pages freed here, by state; summed over processors by page_get_stats
+} aligned_to(ARCH_CACHE_LINE);
+
+static struct page_cache_cpu caches[CONFIG_MAX_CPUS];
+static struct spinlock page_lock = SPINLOCK_INIT(LOCK_RANK_PAGE_ALLOCATOR);
+/* page_lock: */
+static struct buddy buddy;
+static uint64_t total_pages;
+/* immutable after page_init: */
+static uint64_t reserve_user, reserve_kernel;
+static unsigned cache_limit, cache_batch;
+struct page *page_zero;
+
+static uint64_t reserve_for(unsigned flags) {
+    return flags & PAGE_ATOMIC ? 0 : flags & PAGE_USER ? reserve_user : reserve_kernel;
+}
+
+// Interrupts off, the cache is empty. Leaves up to a batch in it and returns the first of them, or NULL.
+static struct page *cache_fill(struct page_cache_cpu *c, unsigned flags) {
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+    unsigned batch = buddy.free_pages > 2 * reserve_user + cache_batch ? cache_batch : 1;
+
+    if (buddy.free_pages > reserve_for(flags)) {
+        for (; batch > 0; batch--) {
+            struct page *p = buddy_take(&buddy, 0);
+            if (!p)
+                break;
+            p->state = PAGE_RESERVED;
+            p->next_cached = c->head;
+            c->head = p;
+            c->count++;
+        }
+    }
+    spin_unlock_irq(&page_lock, irq);
+    return c->head;
+}
+
+// Interrupts off. Gives pages back until keep are left.
+static void cache_drain(struct page_cache_cpu *c, unsigned keep) {
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+
+    while (c->count > keep) {
+        struct page *p = c->head;
+        c->head = p->next_cached;
+        c->count--;
+        buddy_give(&buddy, p, 0);
+    }
+    spin_unlock_irq(&page_lock, irq);
+}
+
+static struct page *single_take(unsigned flags, enum page_state state) {
+    irq_flags_t irq = arch_irq_save();
+    struct page_cache_cpu *c = &caches[arch_cpu_id()];
+    struct page *p = c->head;
+
+    if (unlikely(!p))
+        p = cache_fill(c, flags);
+    if (likely(p)) {
+        c->head = p->next_cached;
+        c->count--;
+        c->in_use[state]++;
+    }
+    arch_irq_restore(irq);
+    return p;
+}
+
+static struct page *block_take_once(unsigned order, unsigned flags) {
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+    struct page *p = NULL;
+
+    if (buddy.free_pages >= reserve_for(flags) + ((uint64_t)1 << order))
+        p = buddy_take(&buddy, order);
+    if (p)
+        p->state = PAGE_RESERVED;
+    spin_unlock_irq(&page_lock, irq);
+    return p;
+}
+
+static struct page *block_take(unsigned order, unsigned flags, enum page_state state) {
+    struct page *p = block_take_once(order, flags);
+    irq_flags_t irq = arch_irq_save();
+
+    if (!p) { // this processor's cache may hold what is missing to merge
+        cache_drain(&caches[arch_cpu_id()], 0);
+        p = block_take_once(order, flags);
+    }
+    if (p)
+        caches[arch_cpu_id()].in_use[state] += (int64_t)1 << order;
+    arch_irq_restore(irq);
+    return p;
+}
+
+struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, struct job *job) {
+    size_t size = PAGE_SIZE << order;
+
+    DEBUG_ASSERT(order <= PAGE_MAX_ORDER && state >= PAGE_KERNEL && state < STATE_COUNT);
+    if (page_check_inject())
+        return NULL;
+    if (job && job_charge(job, JOB_MEMORY, size) != INV_OK)
+        return NULL;
+    struct page *p = likely(order == 0) ? single_take(flags, state) : block_take(order, flags, state);
+    if (unlikely(!p)) {
+        if (job)
+            job_uncharge(job, JOB_MEMORY, size);
+        return NULL;
+    }
+    page_check_alloc(p, order);
+    p->state = (uint8_t)state;
+    p->order = (uint8_t)order;
+    p->job = job;
+    p->unmap_aspace = 0;
+    p->unmap_seq = 0;
+    atomic_store_explicit(&p->pins, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->count, 1, memory_order_relaxed);
+    if (flags & PAGE_ZERO)
+        memset(page_to_virt(p), 0, size);
+    trace(page_alloc, order, page_to_phys(p), 0);
+    return p;
+}
+
+void page_get(struct page *p) {
+    uint32_t old = atomic_fetch_add_explicit(&p->count, 1, memory_order_relaxed);
+    DEBUG_ASSERT(old > 0 && old < UINT32_MAX);
+    (void)old;
+}
+
+static void page_free(struct page *p) {
+    unsigned order = p->order, state = p->state;
+
+    trace(page_free, page_to_phys(p), 0, 0);
+    if (state != PAGE_SLAB && p->job)
+        job_uncharge(p->job, JOB_MEMORY, PAGE_SIZE << order);
+    page_check_free(p, order);
+    irq_flags_t irq = arch_irq_save();
+    struct page_cache_cpu *c = &caches[arch_cpu_id()];
+    c->in_use[state] -= (int64_t)1 << order;
+    p->state = PAGE_RESERVED;
+    if (likely(order == 0)) {
+        p->next_cached = c->head;
+        c->head = p;
+        if (unlikely(++c->count > cache_limit))
+            cache_drain(c, cache_limit - cache_batch);
+    } else {
+        irq_flags_t inner = spin_lock_irq(&page_lock);
+        buddy_give(&buddy, p, order);
+        spin_unlock_irq(&page_lock, inner);
+    }
+    arch_irq_restore(irq);
+}
+
+void page_put(struct page *p) {
+    // The last reference needs no atomic step: nobody else can take one.
+    if (atomic_load_explicit(&p->count, memory_order_acquire) != 1) {
+        uint32_t old = atomic_fetch_sub_explicit(&p->count, 1, memory_order_acq_rel);
+        ASSERT(old != 0);
+        if (old != 1)
+            return;
+    } else {
+        atomic_store_explicit(&p->count, 0, memory_order_relaxed);
+    }
+    page_free(p);
+}
+
+struct page *page_from_phys(paddr_t pa) {
+    uint64_t frame = pa >> PAGE_SHIFT;
+
+    if (frame < page_array_base || frame - page_array_base >= page_array_length)
+        return NULL;
+    for (unsigned i = 0; i < boot_info.range_count; i++)
+        if (boot_info.ranges[i].usable && pa >= boot_info.ranges[i].start && pa < boot_info.ranges[i].end)
+            return page_at(pa);
+    return NULL;
+}
+
+void page_get_stats(struct page_stats *out) {
+    int64_t in_use[STATE_COUNT] = {0};
+    uint64_t cached = 0;
+
+    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
+        cached += caches[cpu].count;
+        for (unsigned s = 0; s < STATE_COUNT; s++)
+            in_use[s] += caches[cpu].in_use[s];
+    }
+    *out = (struct page_stats){
+        .total = total_pages,
+        .free = buddy.free_pages + cached,
+        .kernel = (uint64_t)in_use[PAGE_KERNEL],
+        .slab = (uint64_t)in_use[PAGE_SLAB],
+        .tables = (uint64_t)in_use[PAGE_TABLE],
+        .anonymous = (uint64_t)in_use[PAGE_ANONYMOUS],
+        .reserve = reserve_user,
+    };
+}
+
+// --- boot -------------------------------------------------------------------------------------------------------------
+
+static void range_release(paddr_t start, paddr_t end) {
+    buddy_give_range(&buddy, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+    total_pages += (end - start) >> PAGE_SHIFT;
+}
+
+void page_free_boot_range(paddr_t start, paddr_t end) {
+    start = ALIGN_UP(start, PAGE_SIZE);
+    end = ALIGN_DOWN(end, PAGE_SIZE);
+    if (start >= end || !page_from_phys(start) || !page_from_phys(end - 1))
+        return;
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+    range_release(start, end);
+    spin_unlock_irq(&page_lock, irq);
+}
+
+// What page_init keeps back of the usable ranges, in order of address.
+static struct {
+    paddr_t start, end;
+} taken[4];
+static unsigned taken_count;
+
+static void taken_add(paddr_t start, paddr_t end) {
+    unsigned i = taken_count++;
+
+    for (; i > 0 && taken[i - 1].start > start; i--)
+        taken[i] = taken[i - 1];
+    taken[i].start = ALIGN_DOWN(start, PAGE_SIZE);
+    taken[i].end = ALIGN_UP(end, PAGE_SIZE);
+}
+
+// Calls fn for each free piece of the usable ranges until it returns true.
+static bool free_pieces(bool (*fn)(paddr_t start, paddr_t end, uint64_t size), uint64_t size) {
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *r = &boot_info.ranges[i];
+        paddr_t start = r->start;
+        for (unsigned t = 0; r->usable && t <= taken_count; t++) {
+            paddr_t stop = t < taken_count ? MIN(taken[t].start, r->end) : r->end;
+            if (start < stop && fn(start, stop, size))
+                return true;
+            if (t < taken_count)
+                start = MAX(start, taken[t].end);
+        }
+    }
+    return false;
+}
+
+static bool array_place(paddr_t start, paddr_t end, uint64_t size) {
+    if (end - start < size)
+        return false;
+    page_array = phys_to_virt(start);
+    taken_add(start, start + size);
+    return true;
+}
+
+static bool piece_give(paddr_t start, paddr_t end, uint64_t size) {
+    uint64_t limit = (page_array_base + page_array_length) << PAGE_SHIFT;
+
+    if (start < limit)
+        range_release(start, MIN(end, limit));
+    return false;
+}
+
+// Frames are looked up by subtraction, so a hole in physical memory costs 48 bytes a page. Ranges that would make the array take more than an eighth of
+// the memory below them are left out; no PC has such a map.
+static void array_size(void) {
+    uint64_t usable = 0, last = 0;
+
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *r = &boot_info.ranges[i];
+        if (!r->usable)
+            continue;
+        usable += r->end - r->start;
+        if ((r->end >> PAGE_SHIFT) * sizeof(struct page) > usable / 8) {
+            log_warning("page", "memory at %lx is too far from the rest: not used", r->start);
+            continue;
+        }
+        last = r->end;
+    }
+    page_array_base = 0;
+    page_array_length = last >> PAGE_SHIFT;
+}
+
+void page_init(void) {
+    buddy_init(&buddy);
+    array_size();
+    taken_add(0, MIB(1)); // where other processors start; left to the architecture
+    taken_add(boot_info.image_start, boot_info.image_end);
+    if (boot_info.archive_end)
+        taken_add(boot_info.archive_start, boot_info.archive_end);
+    uint64_t size = ALIGN_UP(page_array_length * sizeof(struct page), PAGE_SIZE);
+    if (!free_pieces(array_place, size))
+        panic("no room for the page array: %lu KiB", size / 1024);
+    memset(page_array, 0, size);
+    (void)free_pieces(piece_give, 0);
+
+    reserve_user = MIN(MAX(total_pages / 64, 32u), 1024u);
+    reserve_kernel = reserve_user / 4;
+    cache_limit = (unsigned)MIN(MAX(total_pages / 1024, 4u), 64u);
+    cache_batch = cache_limit / 2;
+    page_zero = page_alloc(0, PAGE_ZERO, PAGE_KERNEL, NULL);
+    ASSERT(page_zero);
+    log_info("page", "%lu MiB in %lu pages, %lu kept for the kernel", total_pages >> 8, total_pages, reserve_user);
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Which address space each processor has loaded, and how stale translations are removed from all of them. aspace_switch is called by the scheduler with
+// interrupts off; the flushes by kernel/vm in thread context with interrupts on.
+//
+// A processor that goes on to a kernel thread keeps the table it has (lazily): most often it returns to the same process. The first flush that reaches it
+// in that state makes it load the kernel's own table instead, so that an idle processor is interrupted once and not for every flush.
+//
+// A flush carries a sequence number of its address space. A processor that has done all flushes before it invalidates just the pages of this one; another
+// that is behind, or a flush of many pages, flushes all user translations.
+//
+//     remover (as->lock held)                  processor that loads as (interrupts off)
+//     (1) changes the entries                  (A) sets its bit in as->active
+//     (2) as->flush_seq++       (full fence)   (B) reads as->flush_seq
+//     (3) reads as->active                     (C) loads the table: no older translation is left
+//     (4) interrupts each of them, waits       (D) publishes (id, sequence)
+//
+// Either (3) sees the bit of (A), or (A) and so (C) come after (1), and the loader never sees the old entries.
+//
+// Invariants:
+//  I1. A processor whose loaded table is that of as has its bit in as->active; the bit is cleared after another table is loaded.
+//  I2. After tlb_flush returns, no processor has a translation that was removed before it was called.
+//  I3. tlb_aspace == id of as at a processor implies that all flushes of as up to tlb_flush_seq were done there. The audit of a debug build stands on
+//      this alone, not on as->active: a page remembers the address space and the flush that its last unmap needs, and is not handed out while any
+//      processor has that address space loaded with an older sequence.
+// Locking: as->lock orders the flushes of one address space. The rest is atomic, or the processor's own with interrupts off.
+
+#include "page_buddy.h"
+#include "shootdown.h"
+
+#include <arch/ipi.h>
+#include <kernel/assert.h>
+#include <kernel/cpu.h>
+#include <kernel/debug.h>
+#include <kernel/sched.h>
+#include <kernel/trace.h>
+
+#define SINGLE_PAGES_MAX 32 // more are cheaper by a full flush
+
+struct flush_request {
+    struct aspace *as;
+    vaddr_t start, end;
+    uint64_t sequence;
+};
+
+static void cpu_publish(struct cpu *c, uint32_t id, uint64_t sequence) {
+    atomic_store_explicit(&c->tlb_aspace, 0, memory_order_release);
+    atomic_store_explicit(&c->tlb_flush_seq, sequence, memory_order_release);
+    atomic_store_explicit(&c->tlb_aspace, id, memory_order_release);
+}
+
+// Loads the table of to (NULL: the kernel's) on this processor. Interrupts off.
+static void cpu_load(struct cpu *c, struct aspace *to) {
+    struct aspace *from = c->aspace;
+    uint64_t sequence = 0;
+
+    atomic_store_explicit(&c->tlb_aspace, 0, memory_order_release);
+    if (to) {
+        cpuset_add(&to->active, c->arch.id);
+        atomic_thread_fence(memory_order_seq_cst);
+        sequence = atomic_load_explicit(&to->flush_seq, memory_order_acquire);
+    }
+    arch_mmu_load(to ? &to->arch : NULL);
+    c->aspace = to;
+    cpu_publish(c, to ? to->id : 0, sequence);
+    if (from)
+        cpuset_remove(&from->active, c->arch.id);
+}
+
+void aspace_switch(struct aspace *from, struct aspace *to) {
+    struct cpu *c = this_cpu();
+
+    (void)from;
+    DEBUG_ASSERT(!arch_irq_enabled());
+    c->aspace_lazy = to == NULL;
+    if (!to || c->aspace == to)
+        return;
+    cpu_load(c, to);
+    counter_add(aspace_switches, 1);
+}
+
+// Interrupts off.
+static void flush_here(const struct flush_request *r) {
+    struct cpu *c = this_cpu();
+
+    if (c->aspace != r->as)
+        return; // it loaded another table meanwhile, and so has nothing stale
+    if (c->aspace_lazy) {
+        cpu_load(c, NULL);
+        return;
+    }
+    uint64_t done = atomic_load_explicit(&c->tlb_flush_seq, memory_order_relaxed);
+    if (done >= r->sequence)
+        return;
+    if (done + 1 == r->sequence && r->end - r->start <= SINGLE_PAGES_MAX * PAGE_SIZE) {
+        for (vaddr_t va = r->start; va < r->end; va += PAGE_SIZE)
+            arch_tlb_flush_page(va);
+        atomic_store_explicit(&c->tlb_flush_seq, r->sequence, memory_order_release);
+        return;
+    }
+    done = atomic_load_explicit(&r->as->flush_seq, memory_order_acquire);
+    arch_tlb_flush_user();
+    atomic_store_explicit(&c->tlb_flush_seq, done, memory_order_release);
+}
+
+static void flush_call(void *request) {
+    flush_here(request);
+}
+
+// The other processors in as->active; false if there are none. Preemption disabled.
+static bool others_active(struct aspace *as, cpuset_t *out) {
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(out->bits); i++) {
+        uint64_t bits = atomic_load_explicit(&as->active.bits[i], memory_order_seq_cst);
+        if (arch_cpu_id() / 64 == i)
+            bits &= ~(1ull << (arch_cpu_id() % 64));
+        atomic_store_explicit(&out->bits[i], bits, memory_order_relaxed);
+        any |= bits;
+    }
+    return any != 0;
+}
+
+#ifdef CONFIG_DEBUG
+static bool cpu_may_be_stale(const struct cpu *c, uint32_t id, uint64_t sequence) {
+    if (atomic_load_explicit(&c->tlb_aspace, memory_order_acquire) != id)
+        return false;
+    uint64_t done = atomic_load_explicit(&c->tlb_flush_seq, memory_order_acquire);
+    return done < sequence && atomic_load_explicit(&c->tlb_aspace, memory_order_acquire) == id;
+}
+
+static void audit(uint32_t id, uint64_t sequence, const char *when) {
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (cpu_may_be_stale(&cpus[cpu], id, sequence))
+            panic("TLB audit at %s: processor %u did %lu of %lu flushes of address space %u", when, cpu,
+                  atomic_load(&cpus[cpu].tlb_flush_seq), sequence, id);
+}
+
+void tlb_audit_unmap(struct aspace *as, paddr_t pa) {
+    struct page *p = page_from_phys(pa);
+
+    if (!p)
+        return;
+    p->unmap_seq = atomic_load_explicit(&as->flush_seq, memory_order_relaxed) + 1;
+    p->unmap_aspace = as->id;
+}
+
+void tlb_audit_reuse(const struct page *p) {
+    if (p->unmap_aspace != 0)
+        audit(p->unmap_aspace, p->unmap_seq, "reuse of a page");
+}
+#else
+static inline void audit(uint32_t id, uint64_t sequence, const char *when) {}
+#endif
+
+void tlb_flush(struct tlb_batch *b) {
+    struct aspace *as = b->as;
+
+    if (b->entries == 0)
+        return;
+    DEBUG_ASSERT(arch_irq_enabled());
+    preempt_disable();
+    struct flush_request r = {.as = as, .start = b->start, .end = b->end};
+    r.sequence = atomic_fetch_add_explicit(&as->flush_seq, 1, memory_order_seq_cst) + 1;
+    trace(tlb_shootdown, as, r.start, b->entries);
+    irq_flags_t irq = arch_irq_save();
+    flush_here(&r);
+    arch_irq_restore(irq);
+    counter_add(tlb_flush_local, 1);
+    cpuset_t mask;
+    if (others_active(as, &mask)) {
+        cpu_call(&mask, flush_call, &r);
+        counter_add(tlb_flush_remote, 1);
+    }
+    audit(as->id, r.sequence, "the end of a flush");
+    preempt_enable();
+    tlb_begin(b, as);
+}
+
+static void flush_all_call(void *unused) {
+    struct cpu *c = this_cpu();
+    uint64_t done = c->aspace ? atomic_load_explicit(&c->aspace->flush_seq, memory_order_acquire) : 0;
+
+    (void)unused;
+    arch_tlb_flush_all();
+    atomic_store_explicit(&c->tlb_flush_seq, done, memory_order_release);
+}
+
+void tlb_flush_kernel(void) {
+    preempt_disable();
+    irq_flags_t irq = arch_irq_save();
+    flush_all_call(NULL);
+    arch_irq_restore(irq);
+    if (cpu_count > 1)
+        cpu_call(NULL, flush_all_call, NULL);
+    preempt_enable();
+}
+
+static void drop_call(void *aspace) {
+    struct cpu *c = this_cpu();
+
+    if (c->aspace == aspace)
+        cpu_load(c, NULL);
+}
+
+void tlb_drop_aspace(struct aspace *as) {
+    cpuset_t mask;
+
+    preempt_disable();
+    irq_flags_t irq = arch_irq_save();
+    drop_call(as);
+    arch_irq_restore(irq);
+    if (others_active(as, &mask))
+        cpu_call(&mask, drop_call, as);
+    preempt_enable();
+}

@@ -71,7 +71,6 @@ noreturn_fn void kernel_main(void) {
     log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
     page_init();
     slab_init();
-    trace_init();
     object_init_boot();
     job_init_boot();
     token_init_boot();
@@ -81,6 +80,7 @@ noreturn_fn void kernel_main(void) {
     process_init_boot();
     platform_init();
     clock_init();
+    trace_init();
     sched_init();
     timer_cpu_init();
     ASSERT(thread_create_kernel(boot_thread, NULL, "boot", PRIORITY_FAIR, &t) == INV_OK);

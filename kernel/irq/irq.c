@@ -17,6 +17,7 @@
 #include <kernel/log.h>
 #include <kernel/platform.h>
 
+#define GSI_NONE        UINT32_MAX
 #define UNCLAIMED_LIMIT 1000 // in a row on a level line: nobody quiets the device, so the line is masked
 
 struct irq_line {
@@ -86,6 +87,23 @@ inv_status_t irq_register(unsigned gsi, bool level, bool active_low, struct irq_
     irq_flags_t flags = spin_lock_irq(&table_lock);
     inv_status_t status = register_locked(gsi, level, active_low, h);
 
+    spin_unlock_irq(&table_lock, flags);
+    return status;
+}
+
+// A message has no line at an interrupt controller: its gsi is none that anybody could name.
+inv_status_t irq_register_message(struct irq_handler *h, uint64_t *out_address, uint32_t *out_data) {
+    irq_flags_t flags = spin_lock_irq(&table_lock);
+    struct irq_line *l = line_create(GSI_NONE, false, false);
+    inv_status_t status = INV_ERR_NO_MEMORY;
+
+    if (l) {
+        status = platform_irq_message(ARCH_IRQ_VECTOR_FIRST + (unsigned)(l - lines), out_address, out_data);
+        if (status == INV_OK)
+            list_push_back(&l->handlers, &h->node); // the device does not know the message yet
+        else
+            l->used = false;
+    }
     spin_unlock_irq(&table_lock, flags);
     return status;
 }

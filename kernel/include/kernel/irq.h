@@ -16,6 +16,8 @@ struct irq_handler {
 };
 // Registers and unmasks. The handler structure stays the caller's and must outlive the registration. INVALID, BUSY (mode of a shared line differs), NO_MEMORY.
 must_check inv_status_t irq_register(unsigned gsi, bool level, bool active_low, struct irq_handler *h);
+// The same for a device that raises its interrupt by a message: what it is to write, and where. Never shared, never taken back. NO_MEMORY, NOT_SUPPORTED.
+must_check inv_status_t irq_register_message(struct irq_handler *h, uint64_t *out_address, uint32_t *out_data);
 void irq_unregister(unsigned gsi, struct irq_handler *h);
 // From arch entry code: a device vector fired. Interrupts off.
 void irq_dispatch(unsigned vector);

@@ -31,6 +31,18 @@ must_check inv_status_t platform_irq_route(unsigned gsi, unsigned vector, bool l
 void platform_irq_mask(unsigned gsi, bool masked);
 unsigned platform_isa_gsi(unsigned isa_irq, bool *out_level, bool *out_active_low); // ACPI overrides applied
 
+// What a device writes where to raise `vector` by a message (MSI, MSI-X), on processor 0. NOT_SUPPORTED: the board has no such interrupts.
+must_check inv_status_t platform_irq_message(unsigned vector, uint64_t *out_address, uint32_t *out_data);
+
+// Devices in memory that the firmware describes, by hardware id (ACPI _HID, at most 8 characters): the index-th one. False: there are not that many.
+struct platform_device {
+    paddr_t base;
+    uint64_t size;
+    unsigned gsi;
+    bool level, active_low;
+};
+bool platform_device_find(const char *hardware_id, unsigned index, struct platform_device *out);
+
 // Early console (serial line, polled): any context, also panic.
 void platform_console_write(const char *text, size_t n);
 int platform_console_poll(void); // a byte, or -1

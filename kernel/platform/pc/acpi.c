@@ -89,6 +89,8 @@ static void read_s5(const struct acpi_fadt *fadt) {
     if (fadt->header.length >= offsetof(struct acpi_fadt, x_dsdt) + 8 && fadt->x_dsdt)
         pa = fadt->x_dsdt;
     const struct acpi_header *dsdt = pa ? map_table(pa) : NULL;
+    if (dsdt && table_count < PC_MAX_ACPI)
+        tables[table_count++] = dsdt;
     if (dsdt)
         pc_machine.s5_valid = acpi_find_s5((const uint8_t *)(dsdt + 1), dsdt->length - sizeof(*dsdt),
                                            &pc_machine.s5_type_a, &pc_machine.s5_type_b);

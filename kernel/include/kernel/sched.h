@@ -76,7 +76,6 @@ struct sched_thread {
 };
 
 void sched_context_init_boot(void);         // after job_init_boot, before the first thread
-void sched_context_init_boot(void);         // boot, after job_init_boot
 void sched_init(void);                      // boot processor, before the first thread
 // Makes processor cpu's run queue and idle thread (cpus[cpu].idle), with a kernel stack, on which the processor is to enter cpu_main(). Boot thread.
 must_check inv_status_t sched_idle_create(unsigned cpu);

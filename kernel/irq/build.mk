@@ -2,3 +2,4 @@
 # Copyright The Invar Authors
 
 obj-y += call.c irq.c
+obj-$(CONFIG_SELFTEST) += call_selftest.c

@@ -7,3 +7,4 @@ obj-y += inspect.c interrupts.c mmu.c offsets.c random.c smp.c start.c usercopy.
 # They run before the sanitizers' shadow exists.
 nosanitize-y += boot_map.c boot_multiboot2.c boot_pvh.c boot_ranges.c descriptors.c features.c start.c
 host-test-y += boot_ranges_test.c exception_table_test.c
+obj-$(CONFIG_SELFTEST) += arch_selftest.c

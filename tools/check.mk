@@ -12,14 +12,14 @@ check-clang: $(patsubst %,$(O)/check/%.clang,$(check-sources))
 check-sparse: $(patsubst %,$(O)/check/%.sparse,$(check-sources))
 
 # With CC=clang-14. A finding is a line with "warning:" or "error:".
-$(O)/check/%.clang: % $(O)/.flags $(O)/include/config.h
+$(O)/check/%.clang: % tools/check.mk $(O)/.flags $(O)/include/config.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -g,$(call cflags,$<)) -Wno-error --analyze -Xclang -analyzer-output=text -MMD -MP -MF $@.d -MT $@ -o /dev/null $< >$@ 2>&1 || :
 
-$(O)/check/%.sparse: % $(O)/.flags $(O)/include/config.h
+$(O)/check/%.sparse: % tools/check.mk $(O)/.flags $(O)/include/config.h
 	@mkdir -p $(@D)
 	$(Q)sparse -gcc-base-dir $(sparse-gcc)/.. -std=c17 $(call base-flags,$<) -Wsparse-all -Wno-decl -Wno-declaration-after-statement \
-	    -Wno-cast-truncate -Wno-unknown-attribute '-D_Atomic(type)=type' -Wno-ptr-subtraction-blows -Wno-non-pointer-null -Wno-do-while -Wno-undef $< >$@ 2>&1 || :
+	    -Wno-cast-truncate -Wno-flexible-array-sizeof -Wno-unknown-attribute '-D_Atomic(type)=type' -Wno-ptr-subtraction-blows -Wno-non-pointer-null -Wno-do-while -Wno-undef $< >$@ 2>&1 || :
 
 # Objects with the compiler's call graph beside them (gcc, EXTRA=-fcallgraph-info=su).
 check-stack: $(patsubst %,$(O)/obj/%.o,$(check-sources))

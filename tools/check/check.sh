@@ -32,6 +32,13 @@ verdict() { # PART FINDINGS WHAT
     fi
 }
 
+# Leaves out what known.txt explains.
+unexplained() { # PART
+    awk -F'|' -v part="$1" '
+        FILENAME ~ /known\.txt$/ { if ($1 == part) { n++; file[n] = "^" $2 ":"; text[n] = $3 } next }
+        { for (i = 1; i <= n; i++) if ($0 ~ file[i] && $0 ~ text[i]) next; print }' tools/check/known.txt -
+}
+
 part_includes() {
     # shellcheck disable=SC2046 # a list of files
     awk -f tools/check/includes.awk $(git ls-files '*.c' '*.h' '*.S' | grep -E '^(abi|kernel|executive|personality|system|user)/') >"$out/includes.txt"
@@ -53,7 +60,7 @@ analyser() {
     name=$1
     shift
     make -k -s -j"$jobs" BUILD="$BUILD" O="$out/$name" PROFILE=debug "$@" "check-$name" >"$out/$name.log" 2>&1
-    find "$out/$name/check" -name "*.c.$name" -exec cat {} + 2>/dev/null | grep -E '(warning|error): ' | sort -u >"$out/$name.txt"
+    find "$out/$name/check" -name "*.c.$name" -exec cat {} + 2>/dev/null | grep -E '(warning|error): ' | sort -u | unexplained "$name" >"$out/$name.txt"
     cat "$out/$name.txt"
     n=$(wc -l <"$out/$name.txt")
     files=$(find "$out/$name/check" -name "*.c.$name" 2>/dev/null | wc -l)
@@ -77,7 +84,7 @@ part_cppcheck() {
         --enable=warning,portability --suppress=missingInclude --suppress=unknownMacro --suppress=preprocessorErrorDirective --suppress=comparePointers --suppress=va_end_missing:kernel/debug/panic.c \
         --template='{file}:{line}: {severity}: {message} [{id}]' --include="$out/cppcheck/include/config.h" \
         -D__x86_64__=1 -D__GNUC__=12 -Ikernel/include -Ikernel/arch/x86_64/include -Iabi/include -Iexecutive/include -Ipersonality/include \
-        --file-list="$out/cppcheck/files" 2>&1 | grep -v ': information: ' | sort -u >"$out/cppcheck.txt"
+        --file-list="$out/cppcheck/files" 2>&1 | grep -v ': information: ' | sort -u | unexplained cppcheck >"$out/cppcheck.txt"
     cat "$out/cppcheck.txt"
     n=$(wc -l <"$out/cppcheck.txt")
     verdict cppcheck "$n" "$n findings in $(wc -l <"$out/cppcheck/files") files"

@@ -61,6 +61,7 @@ struct inode_stat {
 #define ATTR_MTIME (1u << 5)
 #define ATTR_ATIME_NOW (1u << 6)
 #define ATTR_MTIME_NOW (1u << 7)
+#define ATTR_CHOWN (1u << 8) // a chown call, also one that changes neither number: set-id bits fall
 struct inode_attributes {
     uint32_t valid, mode, uid, gid;
     uint64_t size;
@@ -90,9 +91,9 @@ struct inode_ops {
     inv_status_t (*readlink)(struct inode *link, char *buffer, size_t size, size_t *out_length);                        // not terminated
     inv_status_t (*follow)(struct inode *link, struct path_target *out);                                                // magic links of /proc; NULL: readlink
     inv_status_t (*getattr)(struct inode *inode, struct inode_stat *out);                                               // NULL: from struct inode
-    inv_status_t (*setattr)(struct inode *inode, const struct inode_attributes *a);                                     // [lock] already permitted
+    inv_status_t (*setattr)(struct inode *inode, const struct inode_attributes *a);                                     // [lock] already permitted; what stands in struct inode is changed by vfs afterwards. NULL: no size, else fine
     inv_status_t (*permission)(struct inode *inode, struct token *who, unsigned want);                                  // NULL: mode bits
-    bool (*revalidate)(struct dentry *d);                                                                               // NULL: names never go stale (procfs has one)
+    bool (*revalidate)(struct dentry *d);                                                                               // of the PARENT's ops: is this name of it still right? May sleep. NULL: names never go stale (procfs has one)
 };
 
 struct dir_context; // getdents: executive/vfs/readdir.c
@@ -132,6 +133,9 @@ struct io {
 inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done);   // data read by the program
 inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done);         // data written by the program
 inv_status_t io_zero(struct io *io, size_t n, size_t *out_done);
+// The next piece of memory and its length (io->left > 0), for copies that are done elsewhere; then how much of it was used.
+void *io_piece(const struct io *io, size_t *out_length);
+void io_advance(struct io *io, size_t n);
 void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n);
 void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n);
 
@@ -155,22 +159,25 @@ struct file_ops {
 
 struct inode {
     _Atomic uint32_t count;
-    uint32_t mode;                    // lock (type bits immutable)
+    _Atomic uint32_t mode;            // written under lock (type bits immutable), read by walks without
     struct superblock *superblock;    // immutable
     uint64_t ino;
     const struct inode_ops *ops;
     const struct file_ops *file_ops;
     struct mutex lock;                // rank VFS_DIR for directories, VFS_INODE else
     /* lock: */
-    uint32_t nlink, uid, gid;
+    uint32_t nlink;
+    _Atomic uint32_t uid, gid;        // written under lock, read by walks without
     devno_t rdev;
     struct timestamp atime, mtime, ctime, btime;
-    struct vmo *vmo;                  // file data of memory file systems and page cache; NULL until needed. Size: vmo->size
+    struct vmo *_Atomic vmo;          // set once under lock, read without: file data of memory file systems and page cache; NULL until needed. Size: vmo->size
     _Atomic int32_t writers;          // > 0: open for writing; < 0: being executed (ETXTBSY)
     struct pipe *pipe;                // fifos in use
     void *data;                       // the file system's own
     struct list_node locks;           // record locks (executive/vfs/lock.c)
     struct list_node superblock_node;
+    struct job *job;                  // who is charged for it; counted, immutable
+    struct epoch_node reclaim;
 };
 
 struct superblock {
@@ -197,13 +204,21 @@ struct fs_type {
     inv_status_t (*statfs)(struct superblock *sb, struct fs_statistics *out);
     inv_status_t (*remount)(struct superblock *sb, unsigned flags, const char *options);
     void (*show_options)(struct superblock *sb, char *buffer, size_t size);
+    struct superblock *shared; // every mount shows this one tree (devtmpfs); NULL: each mount makes its own
     struct list_node node;
 };
 void fs_register(struct fs_type *type);
+void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg); // for /proc/filesystems
 struct inode *inode_alloc(struct superblock *sb, uint32_t mode); // count 1, times now, nlink 1. NULL: no memory
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
-struct dentry *dentry_make_root(struct inode *root);             // takes over the inode's reference
+struct dentry *dentry_make_root(struct inode *root);             // takes over the inode's reference, also when it fails. NULL: no memory
+struct inode *dentry_inode(const struct dentry *d);              // NULL: a negative name. Lives as long as d is counted
+struct inode *path_inode(const struct path *p);                  // = dentry_inode(p->dentry)
+struct timestamp timestamp_now(void);
+void inode_stat_fill(struct inode *i, struct inode_stat *out);   // what struct inode knows: for getattr of file systems
+// For readdir: emits "." and ".." while c->position is 0 or 1; returns false when the buffer is full. file: the open directory.
+bool vfs_emit_dots(struct file *file, struct dir_context *c);
 
 #define MOUNT_READ_ONLY (1u << 0) // numbers of Linux's MS_*
 #define MOUNT_NOSUID (1u << 1)
@@ -226,6 +241,8 @@ struct file {
     uint32_t owner_signal, owner_pid; // F_SETOWN
     struct epoch_node reclaim;
     struct mapping_owner owner;    // of file mappings, so that an address space can hold the file
+    _Atomic uint32_t holds;        // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
+    struct job *job;               // charged; counted
 };
 #define O_ACCMODE_ 3u
 #define O_WRONLY_ 01u
@@ -270,6 +287,20 @@ must_check inv_status_t fd_install_at(struct fd_table *t, struct file *f, int fd
 must_check inv_status_t fd_close(struct fd_table *t, int fd);
 must_check inv_status_t fd_get_flags(struct fd_table *t, int fd, bool *out_close_on_exec);
 must_check inv_status_t fd_set_flags(struct fd_table *t, int fd, bool close_on_exec);
+// Two steps of fd_install: a number is taken first (so that EMFILE comes before the walk's errors), the file put there later; or given back.
+must_check inv_status_t fd_reserve(struct fd_table *t, int lowest, uint64_t limit, bool close_on_exec, int *out_fd);
+void fd_fill(struct fd_table *t, int fd, struct file *f); // takes over the reference
+void fd_unreserve(struct fd_table *t, int fd);
+// For the length of one call of the table's own thread: no count is taken when nobody else uses the table.
+struct fd_ref {
+    struct file *file;
+    bool counted;
+};
+must_check inv_status_t fd_borrow(struct fd_table *t, int fd, struct fd_ref *out); // BAD_FD
+static inline void fd_return(struct fd_ref *r) {
+    if (r->counted)
+        file_put(r->file);
+}
 int fd_next(struct fd_table *t, int from);              // next open descriptor >= from, or -1 (for /proc/PID/fd, close_range)
 
 // Where a process stands in the tree: root, working directory, umask.
@@ -324,8 +355,18 @@ must_check inv_status_t vfs_chdir(const struct vfs_caller *c, const struct path 
 must_check inv_status_t vfs_chroot(const struct vfs_caller *c, const struct path *p);
 must_check inv_status_t vfs_mount(const struct vfs_caller *c, const char *source, const char *target, const char *type, unsigned flags, const char *options);
 must_check inv_status_t vfs_unmount(const struct vfs_caller *c, const char *target, unsigned flags);
+unsigned vfs_path_mount_flags(const struct path *p); // MOUNT_* of mount and superblock together
+// For mountinfo, from inside vfs_for_each_mount.
+struct mount_description {
+    uint32_t id, parent_id;
+    devno_t device;
+    bool read_only; // the superblock
+};
+void mount_describe(struct mount *m, struct mount_description *out);
 must_check inv_status_t vfs_statfs(const struct path *p, struct fs_statistics *out);
 // The absolute path as seen from the caller's root, at the end of buffer; *out_start within it. " (deleted)" is appended for unlinked names. NAME_TOO_LONG.
+bool vfs_path_deleted(const struct path *p);   // its name was removed
+bool vfs_path_reachable(const struct vfs_caller *c, const struct path *p); // from the caller's root
 must_check inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, char *buffer, size_t size, char **out_start);
 // One line per mount through emit (for /proc/mounts and mountinfo).
 void vfs_for_each_mount(const struct vfs_caller *c, bool (*fn)(struct mount *m, const char *source, const char *target, const char *type, const char *options, void *arg), void *arg);
@@ -337,6 +378,12 @@ must_check inv_status_t file_write_at(struct file *f, struct io *io, uint64_t po
 must_check inv_status_t file_seek(struct file *f, int64_t offset, int whence, uint64_t *out_position);
 must_check inv_status_t file_readdir(struct file *f, struct dir_context *c);
 must_check inv_status_t file_truncate(struct file *f, uint64_t size);
+must_check inv_status_t file_fsync(struct file *f, bool data_only);
+must_check inv_status_t file_fallocate(struct file *f, unsigned mode, uint64_t offset, uint64_t length);
+// Helpers of file systems: seek over size bytes (SEEK_SET, CUR, END; position of f); how much of n bytes at position may be written (RLIMIT_FSIZE: FILE_TOO_BIG).
+must_check inv_status_t file_seek_in(struct file *f, uint64_t size, int64_t offset, int whence, uint64_t *out_position);
+must_check inv_status_t file_write_limit(struct file *f, uint64_t position, size_t *inout_n);
+void file_touch_atime(struct file *f); // after a read, by the rules of relatime and O_NOATIME
 must_check inv_status_t file_ioctl(struct file *f, unsigned command, uint64_t argument, int64_t *out_result);
 // Kernel read of file contents for exec: exact or short at the end.
 must_check inv_status_t file_read_kernel(struct file *f, uint64_t position, void *to, size_t n, size_t *out_done);
@@ -356,10 +403,28 @@ must_check inv_status_t poll_set_wait(struct poll_set *s, nstime_t deadline);
 must_check inv_status_t pipe_create(struct job *job, uint32_t flags, struct file **out_read, struct file **out_write);
 
 // SIGPIPE and RLIMIT_FSIZE's SIGXFSZ are raised by the personality: a table it registers.
+// Record locks. The owner is a struct fd_table (POSIX), or the file itself (OFD locks, flock).
+#define FILE_LOCK_READ 0
+#define FILE_LOCK_WRITE 1
+#define FILE_LOCK_UNLOCK 2
+struct file_lock_request {
+    unsigned type;         // FILE_LOCK_*
+    uint64_t start, end;   // inclusive; end UINT64_MAX / 2: to the end of the file
+    const void *owner;
+    uint32_t pid;          // for F_GETLK; UINT32_MAX for OFD locks
+    bool flock, wait;
+};
+must_check inv_status_t file_lock(struct file *f, const struct file_lock_request *r); // TRY_AGAIN, DEADLOCK, NO_MEMORY, RESTART
+void file_lock_test(struct file *f, struct file_lock_request *r);                     // F_GETLK: r becomes what is in the way, or FILE_LOCK_UNLOCK
+bool file_is_pipe(const struct file *f);
+must_check inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged, uint64_t *out_size); // BUSY, NOT_PERMITTED, NO_MEMORY; BAD_FD: no pipe
+must_check inv_status_t pipe_get_size(struct file *f, uint64_t *out_size);
+
 struct vfs_signal_ops {
     void (*broken_pipe)(void);     // on the current thread
     void (*file_too_big)(void);
     uint64_t (*file_size_limit)(void);
+    struct token *(*current_token)(void); // whose writes clear set-id bits; borrowed
 };
 void vfs_register_signal_ops(const struct vfs_signal_ops *ops);
 

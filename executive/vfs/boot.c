@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Brings executive/vfs up in the boot thread: caches, the boot tree (a tmpfs), the archive unpacked into it, /dev.
+
+#include <kernel/boot.h>
+#include <kernel/job.h>
+#include <kernel/log.h>
+#include <kernel/page.h>
+
+#include "anonymous.h"
+#include "boot.h"
+#include "dentry.h"
+#include "file.h"
+#include "inode.h"
+#include "mount.h"
+
+// /dev exists and shows the devices, so that the first process finds a console.
+static inv_status_t mount_dev(const struct vfs_caller *c) {
+    inv_status_t s = vfs_mkdir(c, AT_FDCWD_, "/dev", 0755);
+    if (s != INV_OK && s != INV_ERR_EXISTS)
+        return s;
+    return vfs_mount(c, "devtmpfs", "/dev", "devtmpfs", MOUNT_NOSUID, "");
+}
+
+static inv_status_t unpack(void) {
+    paddr_t start = boot_info.archive_start, end = boot_info.archive_end;
+    if (start == end) {
+        log_warning("vfs", "no boot archive");
+        return INV_OK;
+    }
+    inv_status_t s = cpio_unpack(phys_to_virt(start), end - start);
+    page_free_boot_range(start, end);
+    return s;
+}
+
+static inv_status_t vfs_boot(void) {
+    struct path root;
+    dentry_cache_init();
+    inode_cache_init();
+    file_cache_init();
+    file_lock_init();
+    rename_init();
+    fs_register(&tmpfs_type);
+    inv_status_t s = mount_init_root(&root);
+    if (s == INV_OK)
+        s = fs_context_init(&root);
+    if (s == INV_OK)
+        s = anonymous_init();
+    if (s == INV_OK)
+        s = devtmpfs_init();
+    if (s != INV_OK)
+        return s;
+    struct vfs_caller c = {.fs = fs_context_boot, .token = token_root, .job = &root_job};
+    fs_context_boot->umask = 0;
+    inv_status_t unpacked = unpack();
+    s = mount_dev(&c);
+    fs_context_boot->umask = 022;
+    return unpacked != INV_OK ? unpacked : s;
+}
+BOOT_CALL("files", BOOT_STAGE_EXECUTIVE, vfs_boot);

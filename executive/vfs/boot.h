@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The order in which executive/vfs comes up (boot.c).
+#ifndef VFS_BOOT_H
+#define VFS_BOOT_H
+
+#include <executive/vfs.h>
+
+extern struct fs_type tmpfs_type; // tmpfs.c
+void rename_init(void);
+void file_lock_init(void);
+must_check inv_status_t devtmpfs_init(void);
+must_check inv_status_t fs_context_init(const struct path *root); // takes over root
+
+#endif

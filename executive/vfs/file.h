@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Open files (file.c) inside executive/vfs.
+#ifndef VFS_FILE_H
+#define VFS_FILE_H
+
+#include "mount.h"
+
+// In file->holds.
+#define FILE_HOLDS_WRITER     (1u << 0) // a writer's count of inode and mount
+#define FILE_HOLDS_DENY_WRITE (1u << 1) // execution: nobody opens it for writing
+#define FILE_HOLDS_OPENED     (1u << 2) // ops->open has succeeded: ops->release is due
+#define FILE_HOLDS_LOCKS      (1u << 3) // record locks may belong to it
+
+void file_cache_init(void);
+// One count, no operations run yet. Takes over path's counts on success. NO_MEMORY, QUOTA.
+must_check inv_status_t file_alloc(const struct path *path, uint32_t flags, struct file **out);
+static inline bool file_try_get(struct file *f) {
+    uint32_t n = atomic_load_explicit(&f->count, memory_order_relaxed);
+    while (n != 0)
+        if (atomic_compare_exchange_weak_explicit(&f->count, &n, n + 1, memory_order_acquire, memory_order_relaxed))
+            return true;
+    return false;
+}
+// Counts a writer of the inode and of the mount in. READ_ONLY, TEXT_BUSY.
+must_check inv_status_t file_hold_writer(struct file *f);
+// A descriptor of it was closed: the driver's flush, the owner's record locks.
+void file_closed(struct file *f, const void *owner);
+// lock.c: drops the locks that owner has through the file's inode.
+void file_locks_drop(struct file *f, const void *owner, bool flock);
+extern const struct file_ops fifo_ops; // pipe.c
+// The personality's table, if it is there.
+void vfs_broken_pipe(void);
+struct token *vfs_current_token(void);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Where a process stands in the tree: root, working directory, umask; chdir and chroot. Thread context.
+// Locking: the context's lock (VFS_SPIN) for both paths; walks copy them under it.
+
+#include <kernel/process.h>
+#include <kernel/slab.h>
+
+#include "boot.h"
+#include "inode.h"
+#include "walk.h"
+
+struct fs_context *fs_context_boot;
+
+static struct fs_context *context_alloc(void) {
+    struct fs_context *c = kzalloc(sizeof(*c));
+    if (c != NULL) {
+        c->count = 1;
+        spin_lock_init(&c->lock, LOCK_RANK_VFS_SPIN);
+    }
+    return c;
+}
+
+// Boot: takes over one count of root.
+inv_status_t fs_context_init(const struct path *root) {
+    struct fs_context *c = context_alloc();
+    if (c == NULL)
+        return INV_ERR_NO_MEMORY;
+    c->root = c->cwd = *root;
+    path_get(&c->cwd);
+    c->umask = 022;
+    fs_context_boot = c;
+    return INV_OK;
+}
+
+inv_status_t fs_context_copy(struct fs_context *from, struct fs_context **out) {
+    struct fs_context *c = context_alloc();
+    if (c == NULL)
+        return INV_ERR_NO_MEMORY;
+    spin_lock(&from->lock);
+    c->root = from->root;
+    c->cwd = from->cwd;
+    path_get(&c->root);
+    path_get(&c->cwd);
+    spin_unlock(&from->lock);
+    c->umask = from->umask;
+    *out = c;
+    return INV_OK;
+}
+
+void fs_context_get(struct fs_context *c) {
+    atomic_fetch_add_explicit(&c->count, 1, memory_order_relaxed);
+}
+
+void fs_context_put(struct fs_context *c) {
+    if (atomic_fetch_sub_explicit(&c->count, 1, memory_order_acq_rel) != 1)
+        return;
+    path_put(&c->root);
+    path_put(&c->cwd);
+    kfree(c);
+}
+
+static void context_replace(struct fs_context *c, struct path *which, const struct path *p) {
+    struct path old;
+    path_get(p);
+    spin_lock(&c->lock);
+    old = *which;
+    *which = *p;
+    spin_unlock(&c->lock);
+    path_put(&old);
+}
+
+static inv_status_t may_stand(const struct path *p, struct token *who) {
+    if (!inode_is(path_inode(p), MODE_DIRECTORY))
+        return INV_ERR_NOT_DIR;
+    return vfs_permission(path_inode(p), who, WANT_EXECUTE);
+}
+
+inv_status_t vfs_chdir(const struct vfs_caller *c, const struct path *p) {
+    inv_status_t s = may_stand(p, c->token);
+    if (s == INV_OK)
+        context_replace(c->fs, &c->fs->cwd, p);
+    return s;
+}
+
+inv_status_t vfs_chroot(const struct vfs_caller *c, const struct path *p) {
+    inv_status_t s = may_stand(p, c->token);
+    if (s == INV_OK && !token_capable(c->token, CAP_SYS_CHROOT))
+        s = INV_ERR_NOT_PERMITTED;
+    if (s == INV_OK)
+        context_replace(c->fs, &c->fs->root, p);
+    return s;
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Inodes (inode.c) and who may do what with them (permission.c), inside executive/vfs.
+#ifndef VFS_INODE_H
+#define VFS_INODE_H
+
+#include <executive/vfs.h>
+
+void inode_cache_init(void);
+// The job that pays for what the current thread makes.
+struct job *vfs_current_job(void);
+static inline bool inode_is(const struct inode *i, uint32_t type) {
+    return (i->mode & MODE_FMT) == type;
+}
+int timestamp_compare(const struct timestamp *a, const struct timestamp *b);
+// Reads and readlinks: moves the access time by the rules of relatime; flags of the mount concerned.
+void inode_touch_atime(struct inode *i, unsigned mount_flags);
+// After a write: mtime and ctime now; set-id bits fall unless the writer may keep them. Lock held.
+void inode_written(struct inode *i);
+bool inode_owner_or_capable(const struct inode *i, const struct token *who);
+// New inode in dir: owner, group (set-gid directories) and mode (which loses set-gid where the rules say).
+void inode_init_owner(struct inode *i, const struct inode *dir, const struct token *who);
+// ETXTBSY accounting: writers and executors exclude each other.
+must_check bool inode_write_begin(struct inode *i); // false: being executed
+void inode_write_end(struct inode *i);
+must_check bool inode_deny_write(struct inode *i); // false: open for writing
+void inode_allow_write(struct inode *i);
+
+#endif

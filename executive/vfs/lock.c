@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Record locks: fcntl's (owner: the descriptor table), open file description locks and flock (owner: the file). Thread context.
+//
+// The locks of a file are a list on its inode, sorted by start for each owner; a lock that is set splits, joins and replaces those of its owner. Who must wait
+// sleeps on a queue chosen by the inode, and tries again. A circle of fcntl owners who wait for each other is found when the last of them would sleep.
+//
+// Invariants: I1. Locks of one owner and kind do not overlap, and those that touch differ in type. I2. Locks of different owners overlap only if both are for reading.
+// Locking: lock_table (VFS_SPIN) for all lists. Memory is allocated before it is taken.
+
+#include <kernel/job.h>
+#include <kernel/process.h>
+#include <kernel/slab.h>
+
+#include "boot.h"
+#include "file.h"
+#include "inode.h"
+
+#define LOCK_QUEUES    16
+#define DEADLOCK_STEPS 32
+
+struct record_lock {
+    struct list_node node;
+    uint64_t start, end; // inclusive
+    const void *owner;
+    uint32_t pid;
+    uint8_t type;
+    bool flock;
+};
+
+// A thread that sleeps for a lock, for finding circles.
+struct blocked {
+    struct list_node node;
+    const void *owner, *waits_for;
+};
+
+static struct spinlock lock_table = SPINLOCK_INIT(LOCK_RANK_VFS_SPIN);
+static struct list_node blocked_list = LIST_INIT(blocked_list);
+static struct waitq queues[LOCK_QUEUES];
+
+void file_lock_init(void) {
+    for (int i = 0; i < LOCK_QUEUES; i++)
+        waitq_init(&queues[i]);
+}
+
+static struct waitq *queue_of(const struct inode *i) {
+    return &queues[((uintptr_t)i >> 7) % LOCK_QUEUES];
+}
+
+static bool overlaps(const struct record_lock *l, uint64_t start, uint64_t end) {
+    return l->start <= end && start <= l->end;
+}
+
+// A lock of somebody else that stands in the way.
+static struct record_lock *conflict_locked(struct inode *i, const struct file_lock_request *r) {
+    struct record_lock *l;
+    list_for_each(l, &i->locks, node) {
+        if (l->flock == r->flock && l->owner != r->owner && overlaps(l, r->start, r->end) &&
+            (l->type == FILE_LOCK_WRITE || r->type == FILE_LOCK_WRITE))
+            return l;
+    }
+    return NULL;
+}
+
+static void insert_locked(struct inode *i, struct record_lock *l) {
+    struct record_lock *at;
+    list_for_each(at, &i->locks, node) {
+        if (at->start > l->start)
+            break;
+    }
+    list_push_back(&at->node, &l->node); // before at, or at the end
+}
+
+// Sets or clears the range for the owner. spare: two locks from the caller, for the range itself and for a split; those used become NULL.
+// Locks that are no longer needed go to garbage. True if something was loosened (sleepers may try again).
+static bool apply_locked(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+                         struct list_node *garbage) {
+    struct record_lock *l, *next, *joined = NULL;
+    uint64_t start = r->start, end = r->end;
+    bool loosened = false;
+    list_for_each_safe(l, next, &i->locks, node) {
+        if (l->flock != r->flock || l->owner != r->owner)
+            continue;
+        bool touches = r->type == l->type && (l->end + 1 == start || end + 1 == l->start);
+        if (!touches && !overlaps(l, start, end))
+            continue;
+        if (r->type == l->type) { // grow over it
+            start = MIN(start, l->start);
+            end = MAX(end, l->end);
+            list_remove(&l->node);
+            list_push_back(garbage, &l->node);
+            continue;
+        }
+        loosened = loosened || l->type == FILE_LOCK_WRITE || r->type == FILE_LOCK_UNLOCK;
+        if (l->start < start && l->end > end) { // cut in two
+            struct record_lock *right = spare[1];
+            spare[1] = NULL;
+            *right = *l;
+            right->start = end + 1;
+            l->end = start - 1;
+            list_init(&right->node);
+            insert_locked(i, right);
+        } else if (l->start < start) {
+            l->end = start - 1;
+        } else if (l->end > end) {
+            list_remove(&l->node);
+            l->start = end + 1;
+            insert_locked(i, l);
+        } else {
+            list_remove(&l->node);
+            list_push_back(garbage, &l->node);
+        }
+    }
+    if (r->type != FILE_LOCK_UNLOCK) {
+        joined = spare[0];
+        spare[0] = NULL;
+        *joined = (struct record_lock){
+            .start = start, .end = end, .owner = r->owner, .pid = r->pid, .type = (uint8_t)r->type, .flock = r->flock};
+        list_init(&joined->node);
+        insert_locked(i, joined);
+    }
+    return loosened;
+}
+
+static void record_free(struct record_lock *l) {
+    kfree(l);
+}
+
+static void garbage_free(struct list_node *garbage) {
+    while (!list_empty(garbage)) {
+        struct record_lock *l = list_first(garbage, struct record_lock, node);
+        list_remove(&l->node);
+        record_free(l);
+    }
+}
+
+// Would owner's waiting for blocker close a circle?
+static bool deadlock_locked(const void *owner, const void *blocker) {
+    for (int i = 0; i < DEADLOCK_STEPS; i++) {
+        const struct blocked *b, *found = NULL;
+        if (blocker == owner)
+            return true;
+        list_for_each(b, &blocked_list, node) {
+            if (b->owner == blocker) {
+                found = b;
+                break;
+            }
+        }
+        if (found == NULL)
+            return false;
+        blocker = found->waits_for;
+    }
+    return false;
+}
+
+// Tries once. SHOULD_WAIT: b is on the list of the blocked.
+static inv_status_t try_locked(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+                               struct list_node *garbage, struct blocked *b, bool *out_loosened) {
+    struct record_lock *l = r->type != FILE_LOCK_UNLOCK ? conflict_locked(i, r) : NULL;
+    if (l == NULL) {
+        *out_loosened = apply_locked(i, r, spare, garbage);
+        return INV_OK;
+    }
+    if (!r->wait)
+        return INV_ERR_TRY_AGAIN;
+    if (!r->flock && deadlock_locked(r->owner, l->owner))
+        return INV_ERR_DEADLOCK;
+    b->waits_for = l->owner;
+    if (list_empty(&b->node))
+        list_push_back(&blocked_list, &b->node);
+    return INV_ERR_SHOULD_WAIT;
+}
+
+static inv_status_t try_once(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+                             struct blocked *b) {
+    struct list_node garbage = LIST_INIT(garbage);
+    bool loosened = false;
+    spin_lock(&lock_table);
+    inv_status_t s = try_locked(i, r, spare, &garbage, b, &loosened);
+    if (s != INV_ERR_SHOULD_WAIT)
+        list_remove(&b->node);
+    spin_unlock(&lock_table);
+    garbage_free(&garbage);
+    if (loosened)
+        waitq_wake(queue_of(i), UINT32_MAX, 0);
+    return s;
+}
+
+inv_status_t file_lock(struct file *f, const struct file_lock_request *r) {
+    struct inode *i = f->inode;
+    struct record_lock *spare[2] = {kmalloc(sizeof(struct record_lock)), kmalloc(sizeof(struct record_lock))};
+    struct blocked b = {.node = LIST_INIT(b.node), .owner = r->owner};
+    inv_status_t s = INV_ERR_NO_MEMORY, waited = INV_OK;
+    if (spare[0] != NULL && spare[1] != NULL) {
+        atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_LOCKS, memory_order_relaxed);
+        WAIT_EVENT(queue_of(i), (s = try_once(i, r, spare, &b)) != INV_ERR_SHOULD_WAIT, WAIT_INTERRUPTIBLE,
+                   NSTIME_NEVER, waited);
+        if (waited != INV_OK) {
+            s = INV_ERR_RESTART;
+            spin_lock(&lock_table);
+            list_remove(&b.node);
+            spin_unlock(&lock_table);
+        }
+    }
+    kfree(spare[0]);
+    kfree(spare[1]);
+    return s;
+}
+
+void file_lock_test(struct file *f, struct file_lock_request *r) {
+    spin_lock(&lock_table);
+    struct record_lock *l = conflict_locked(f->inode, r);
+    if (l == NULL) {
+        r->type = FILE_LOCK_UNLOCK;
+    } else {
+        r->type = l->type;
+        r->start = l->start;
+        r->end = l->end;
+        r->pid = l->pid;
+    }
+    spin_unlock(&lock_table);
+}
+
+void file_locks_drop(struct file *f, const void *owner, bool flock) {
+    struct list_node garbage = LIST_INIT(garbage);
+    struct record_lock *l, *next;
+    spin_lock(&lock_table);
+    list_for_each_safe(l, next, &f->inode->locks, node) {
+        if (l->owner == owner && l->flock == flock) {
+            list_remove(&l->node);
+            list_push_back(&garbage, &l->node);
+        }
+    }
+    spin_unlock(&lock_table);
+    if (list_empty(&garbage))
+        return;
+    garbage_free(&garbage);
+    waitq_wake(queue_of(f->inode), UINT32_MAX, 0);
+}

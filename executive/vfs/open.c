@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// open: from a path and flags to an open file. The checks and their order are those of Linux's path_openat. Thread context.
+
+#include <kernel/string.h>
+
+#include <executive/device.h>
+
+#include "file.h"
+#include "inode.h"
+#include "walk.h"
+
+struct open_request {
+    const struct vfs_caller *caller;
+    unsigned flags;
+    uint32_t mode;
+    unsigned want; // WANT_*
+    bool created;
+};
+
+static unsigned want_of(unsigned flags) {
+    static const uint8_t want[4] = {WANT_READ, WANT_WRITE, WANT_READ | WANT_WRITE, WANT_READ | WANT_WRITE};
+    return want[flags & O_ACCMODE_] | ((flags & O_TRUNC_) != 0 ? WANT_WRITE : 0);
+}
+
+// What may be opened how, once it is found.
+static inv_status_t open_permitted(const struct open_request *r, const struct path *p) {
+    struct inode *i = path_inode(p);
+    switch (i->mode & MODE_FMT) {
+    case MODE_SYMLINK: return INV_ERR_LOOP;
+    case MODE_DIRECTORY:
+        if ((r->want & WANT_WRITE) != 0)
+            return INV_ERR_IS_DIR;
+        break;
+    case MODE_BLOCK:
+    case MODE_CHARACTER:
+        if ((mount_flags(p->mount) & MOUNT_NODEV) != 0)
+            return INV_ERR_ACCESS;
+        break;
+    default: break;
+    }
+    if (r->created)
+        return INV_OK;
+    if ((r->want & WANT_WRITE) != 0 && mount_read_only(p->mount) &&
+        (inode_is(i, MODE_REGULAR) || inode_is(i, MODE_DIRECTORY)))
+        return INV_ERR_READ_ONLY;
+    inv_status_t s = vfs_permission(i, r->caller->token, r->want);
+    if (s == INV_OK && (r->flags & O_NOATIME_) != 0 && !inode_owner_or_capable(i, r->caller->token))
+        s = INV_ERR_NOT_PERMITTED;
+    return s;
+}
+
+// The operations behind the inode's type, and their open.
+static inv_status_t open_driver(struct file *f) {
+    inv_status_t s = INV_OK;
+    switch (f->inode->mode & MODE_FMT) {
+    case MODE_CHARACTER: s = character_device_open(f->inode->rdev, f); break;
+    case MODE_BLOCK:
+    case MODE_SOCKET: return INV_ERR_NO_ADDRESS;
+    case MODE_FIFO:
+        if (f->inode->file_ops == NULL)
+            f->ops = &fifo_ops;
+        break;
+    default: break;
+    }
+    if (s == INV_OK && f->ops == NULL)
+        s = INV_ERR_NO_ADDRESS;
+    if (s == INV_OK && f->ops->open != NULL)
+        s = f->ops->open(f->inode, f);
+    if (s == INV_OK)
+        atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_OPENED, memory_order_relaxed);
+    return s;
+}
+
+static const struct file_ops path_only_ops; // O_PATH: nothing works
+
+// The last part: p is found and permitted. Takes over p's counts in any case.
+static inv_status_t open_file(const struct open_request *r, struct path *p, struct file **out) {
+    struct file *f;
+    inv_status_t s = file_alloc(p, r->flags & ~(O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_CLOEXEC_), &f);
+    if (s != INV_OK) {
+        path_put(p);
+        return s;
+    }
+    if ((r->flags & O_PATH_) != 0) {
+        f->ops = &path_only_ops;
+        *out = f;
+        return INV_OK;
+    }
+    bool regular = inode_is(f->inode, MODE_REGULAR);
+    if (regular && (r->want & WANT_WRITE) != 0)
+        s = file_hold_writer(f);
+    if (s == INV_OK)
+        s = open_driver(f);
+    if (s == INV_OK && (r->flags & O_DIRECT_) != 0 && !inode_is(f->inode, MODE_FIFO))
+        s = INV_ERR_INVALID; // memory file systems have no way round their own pages
+    if (s == INV_OK && regular && (r->flags & O_TRUNC_) != 0 && !r->created) {
+        struct inode_attributes a = {.valid = ATTR_SIZE, .size = 0};
+        s = vfs_setattr(&f->path, NULL, &a);
+    }
+    if (s != INV_OK) {
+        file_put(f);
+        return s;
+    }
+    *out = f;
+    return INV_OK;
+}
+
+static inv_status_t open_found(struct open_request *r, struct path *p, struct file **out) {
+    struct inode *i = path_inode(p);
+    inv_status_t s = INV_OK;
+    if ((r->flags & O_CREAT_) != 0 && !r->created) {
+        if ((r->flags & O_EXCL_) != 0)
+            s = INV_ERR_EXISTS;
+        else if (inode_is(i, MODE_DIRECTORY))
+            s = INV_ERR_IS_DIR;
+    }
+    if (s == INV_OK && (r->flags & O_DIRECTORY_) != 0 && !inode_is(i, MODE_DIRECTORY))
+        s = INV_ERR_NOT_DIR;
+    if (s == INV_OK && (r->flags & O_PATH_) == 0)
+        s = open_permitted(r, p);
+    if (s != INV_OK) {
+        path_put(p);
+        return s;
+    }
+    return open_file(r, p, out);
+}
+
+// --- O_CREAT ----------------------------------------------------------------------------------------------------------
+
+// The last component is not there, dir's inode locked: makes a regular file and makes d positive.
+static inv_status_t create_locked(struct open_request *r, struct walk *w, struct dentry *d) {
+    struct inode *dir = path_inode(&w->at), *made;
+    inv_status_t s = mount_write_begin(w->at.mount);
+    if (s != INV_OK)
+        return s;
+    s = permission_create(w->at.dentry, r->caller->token);
+    if (s == INV_OK)
+        s = dir->ops->create == NULL ? INV_ERR_ACCESS
+                                     : dir->ops->create(dir, w->last.text, w->last.length, r->mode | MODE_REGULAR, 0,
+                                                        r->caller->token, &made);
+    mount_write_end(w->at.mount);
+    if (s == INV_OK) {
+        dentry_instantiate(d, made);
+        r->created = true;
+    }
+    return s;
+}
+
+// Finds or makes the last component; *out is counted and positive.
+static inv_status_t lookup_or_create(struct open_request *r, struct walk *w, struct dentry **out) {
+    struct dentry *d;
+    inv_status_t s = dentry_lookup(w->at.dentry, &w->last, &d);
+    if (s != INV_OK)
+        return s;
+    if (dentry_inode(d) == NULL) {
+        struct inode *dir = path_inode(&w->at);
+        dentry_put(d);
+        mutex_lock(&dir->lock);
+        s = dentry_lookup_locked(w->at.dentry, &w->last, &d);
+        if (s == INV_OK && dentry_inode(d) == NULL) {
+            s = create_locked(r, w, d);
+            if (s != INV_OK) {
+                mutex_unlock(&dir->lock);
+                dentry_put(d);
+                return s;
+            }
+        }
+        mutex_unlock(&dir->lock);
+        if (s != INV_OK)
+            return s;
+    }
+    *out = d;
+    return INV_OK;
+}
+
+// Goes through symbolic links in the last place until there is something else. *out is counted.
+static inv_status_t open_create_walk(struct open_request *r, struct walk *w, struct path *out) {
+    bool follow = (r->flags & (O_EXCL_ | O_NOFOLLOW_)) == 0, jumped;
+    for (;;) {
+        struct dentry *d;
+        if (w->last_kind != LAST_NAME) { // ".", "..", "/": they are there
+            if (w->last_kind == LAST_DOTDOT)
+                walk_parent(w);
+            *out = w->at;
+            w->at.mount = NULL;
+            return INV_OK;
+        }
+        if (w->trailing_slash)
+            return INV_ERR_IS_DIR;
+        inv_status_t s = lookup_or_create(r, w, &d);
+        if (s != INV_OK)
+            return s;
+        if (r->created || !inode_is(dentry_inode(d), MODE_SYMLINK) || !follow) {
+            *out = (struct path){.mount = w->at.mount, .dentry = d};
+            mount_get(out->mount);
+            path_cross(out);
+            return INV_OK;
+        }
+        s = walk_follow_last(w, d, &jumped);
+        dentry_put(d);
+        if (s != INV_OK)
+            return s;
+        if (jumped) {
+            *out = w->at;
+            w->at.mount = NULL;
+            return INV_OK;
+        }
+    }
+}
+
+static inv_status_t open_create(struct open_request *r, int dirfd, const char *path, struct file **out) {
+    struct walk w;
+    struct path p;
+    inv_status_t s = walk_to_parent(&w, r->caller, dirfd, path, WALK_FOLLOW);
+    if (s == INV_OK)
+        s = open_create_walk(r, &w, &p);
+    walk_end(&w);
+    return s == INV_OK ? open_found(r, &p, out) : s;
+}
+
+// --- O_TMPFILE --------------------------------------------------------------------------------------------------------
+
+static inv_status_t open_tmpfile(struct open_request *r, int dirfd, const char *path, struct file **out) {
+    struct path dir, p;
+    struct inode *made, *d;
+    inv_status_t s = walk_to(r->caller, dirfd, path, WALK_FOLLOW | WALK_DIRECTORY, &dir);
+    if (s != INV_OK)
+        return s;
+    d = path_inode(&dir);
+    s = mount_write_begin(dir.mount);
+    if (s == INV_OK) {
+        s = vfs_permission(d, r->caller->token, WANT_WRITE | WANT_EXECUTE);
+        if (s == INV_OK)
+            s = d->ops->tmpfile == NULL ? INV_ERR_OP_NOT_SUPPORTED : INV_OK;
+        if (s == INV_OK) {
+            mutex_lock(&d->lock);
+            s = d->ops->tmpfile(d, r->mode | MODE_REGULAR, r->caller->token, &made);
+            mutex_unlock(&d->lock);
+        }
+        mount_write_end(dir.mount);
+    }
+    if (s == INV_OK) {
+        p = (struct path){.mount = dir.mount, .dentry = dentry_make_unnamed(dir.dentry->superblock, "#tmpfile", made)};
+        if (p.dentry == NULL) {
+            inode_put(made);
+            s = INV_ERR_NO_MEMORY;
+        } else {
+            mount_get(p.mount);
+            r->created = true;
+            r->flags &= ~(O_TMPFILE_ & ~O_DIRECTORY_) & ~O_DIRECTORY_;
+            s = open_file(r, &p, out);
+        }
+    }
+    path_put(&dir);
+    return s;
+}
+
+// --- the calls --------------------------------------------------------------------------------------------------------
+
+inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode,
+                      struct file **out) {
+    struct path p;
+    bool tmpfile = (flags & O_TMPFILE_) == O_TMPFILE_;
+    if ((flags & O_PATH_) != 0)
+        flags &= O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_;
+    else if ((flags & O_TMPFILE_ & ~O_DIRECTORY_) != 0 &&
+             (!tmpfile || (flags & O_ACCMODE_) == 0 || (flags & O_CREAT_) != 0))
+        return INV_ERR_INVALID;
+    struct open_request r = {
+        .caller = c, .flags = flags, .mode = mode & 07777u & ~(uint32_t)c->fs->umask, .want = want_of(flags)};
+    if ((flags & O_PATH_) == 0 && tmpfile)
+        return open_tmpfile(&r, dirfd, path, out);
+    if ((flags & O_CREAT_) != 0)
+        return open_create(&r, dirfd, path, out);
+    unsigned walk = ((flags & O_NOFOLLOW_) == 0 ? WALK_FOLLOW : 0) | ((flags & O_DIRECTORY_) != 0 ? WALK_DIRECTORY : 0);
+    inv_status_t s = walk_to(c, dirfd, path, walk, &p);
+    return s == INV_OK ? open_found(&r, &p, out) : s;
+}
+
+inv_status_t vfs_open_exec(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk, struct file **out) {
+    struct path p;
+    struct open_request r = {.caller = c, .flags = 0, .want = WANT_READ};
+    inv_status_t s = walk_to(c, dirfd, path, walk, &p);
+    if (s != INV_OK)
+        return s;
+    struct inode *i = path_inode(&p);
+    if (inode_is(i, MODE_SYMLINK))
+        s = INV_ERR_LOOP;
+    else if (!inode_is(i, MODE_REGULAR) || (mount_flags(p.mount) & MOUNT_NOEXEC) != 0)
+        s = INV_ERR_ACCESS;
+    else
+        s = vfs_permission(i, c->token, WANT_EXECUTE);
+    if (s != INV_OK) {
+        path_put(&p);
+        return s;
+    }
+    r.created = true; // execution needs no permission to read
+    s = open_file(&r, &p, out);
+    if (s != INV_OK)
+        return s;
+    if (!inode_deny_write((*out)->inode)) {
+        file_put(*out);
+        return INV_ERR_TEXT_BUSY;
+    }
+    atomic_fetch_or_explicit(&(*out)->holds, FILE_HOLDS_DENY_WRITE, memory_order_relaxed);
+    return INV_OK;
+}

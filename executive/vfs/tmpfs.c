@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// tmpfs: mounting, limits, inodes. The first file system behind the tables of vfs.h; the boot tree is one. Names are in tmpfs_dir.c, file data in tmpfs_file.c.
+// Thread context.
+//
+// Everything lives in the inodes themselves, so that a name cache that forgets costs nothing but the next lookup: an inode is counted by each entry that
+// names it, and goes with the last of them, its cached names and its open files.
+
+#include <kernel/page.h>
+#include <kernel/slab.h>
+#include <kernel/string.h>
+
+#include "boot.h"
+#include "tmpfs.h"
+
+#define TMPFS_MAGIC   0x01021994
+#define BOGO_DIRENT   20 // what Linux says an entry takes
+#define OPTION_LENGTH 64
+
+// --- inodes -----------------------------------------------------------------------------------------------------------
+
+// Takes one of limit; false if none is left.
+static bool take(_Atomic uint64_t *used, _Atomic uint64_t *limit) {
+    uint64_t n = atomic_load_explicit(used, memory_order_relaxed);
+    do {
+        if (n >= atomic_load_explicit(limit, memory_order_relaxed))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(used, &n, n + 1, memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static inv_status_t inode_fill(struct inode *i, uint32_t mode) {
+    switch (mode & MODE_FMT) {
+    case MODE_DIRECTORY:
+        i->ops = &tmpfs_directory_ops;
+        i->file_ops = &tmpfs_directory_file_ops;
+        i->nlink = 2;
+        struct tmpfs_directory *d = kzalloc(sizeof(*d));
+        if (d == NULL)
+            return INV_ERR_NO_MEMORY;
+        d->next_offset = 2;
+        i->data = d;
+        break;
+    case MODE_REGULAR:
+        i->ops = &tmpfs_file_inode_ops;
+        i->file_ops = &tmpfs_file_ops;
+        break;
+    case MODE_SYMLINK: i->ops = &tmpfs_link_ops; break;
+    default: i->ops = &tmpfs_node_ops; break;
+    }
+    return INV_OK;
+}
+
+inv_status_t tmpfs_inode_make(struct superblock *sb, uint32_t mode, devno_t rdev, struct inode **out) {
+    struct tmpfs_mount *m = tmpfs_mount(sb);
+    if (!take(&m->inodes, &m->inode_limit))
+        return INV_ERR_NO_SPACE;
+    struct inode *i = inode_alloc(sb, mode);
+    if (i == NULL) {
+        atomic_fetch_sub_explicit(&m->inodes, 1, memory_order_relaxed);
+        return INV_ERR_NO_MEMORY;
+    }
+    i->ops = &tmpfs_node_ops;
+    i->rdev = rdev;
+    inv_status_t s = inode_fill(i, mode);
+    if (s != INV_OK) {
+        inode_put(i);
+        return s;
+    }
+    *out = i;
+    return INV_OK;
+}
+
+void tmpfs_inode_delete(struct inode *i) {
+    struct tmpfs_mount *m = tmpfs_mount(i->superblock);
+    if (inode_is(i, MODE_DIRECTORY) && i->data != NULL)
+        tmpfs_directory_clear(i);
+    if (inode_is(i, MODE_REGULAR) && i->data != NULL)
+        atomic_fetch_sub_explicit(&m->pages, ((struct tmpfs_file *)i->data)->accounted, memory_order_relaxed);
+    kfree(i->data);
+    atomic_fetch_sub_explicit(&m->inodes, 1, memory_order_relaxed);
+}
+
+inv_status_t tmpfs_getattr(struct inode *i, struct inode_stat *out) {
+    mutex_lock(&i->lock);
+    inode_stat_fill(i, out);
+    if (inode_is(i, MODE_DIRECTORY))
+        out->size = (tmpfs_directory(i)->count + 2) * BOGO_DIRENT;
+    else if (inode_is(i, MODE_SYMLINK))
+        out->size = strlen(i->data);
+    else if (inode_is(i, MODE_REGULAR) && i->data != NULL)
+        out->size = ((struct tmpfs_file *)i->data)->size;
+    mutex_unlock(&i->lock);
+    return INV_OK;
+}
+
+// --- mounting ---------------------------------------------------------------------------------------------------------
+
+struct tmpfs_options {
+    uint64_t page_limit, inode_limit;
+    uint32_t mode, uid, gid;
+};
+
+// A number with k, m, g or (of) % behind it.
+static inv_status_t option_size(const char *text, uint64_t of, uint64_t *out) {
+    const char *end;
+    uint64_t n;
+    if (string_to_u64(text, &end, 0, &n) != INV_OK)
+        return INV_ERR_INVALID;
+    unsigned shift = 0;
+    switch (*end | 0x20) {
+    case 'k': shift = 10; break;
+    case 'm': shift = 20; break;
+    case 'g': shift = 30; break;
+    case 't': shift = 40; break;
+    default: break;
+    }
+    if (*end == '%' && of != 0 && n <= 100000) {
+        n = of / 100 * n;
+        end++;
+    }
+    if (shift != 0)
+        end++;
+    if (*end != 0 || n > UINT64_MAX >> shift)
+        return INV_ERR_INVALID;
+    *out = n << shift;
+    return INV_OK;
+}
+
+static inv_status_t option_number(const char *text, unsigned base, uint64_t most, uint32_t *out) {
+    const char *end;
+    uint64_t n;
+    if (string_to_u64(text, &end, base, &n) != INV_OK || *end != 0 || n > most)
+        return INV_ERR_INVALID;
+    *out = (uint32_t)n;
+    return INV_OK;
+}
+
+static inv_status_t option_apply(char *key, struct tmpfs_options *o) {
+    struct page_stats stats;
+    uint64_t n;
+    char *value = strchr(key, '=');
+    if (value == NULL) // flags that Linux takes and that change nothing here
+        return strcmp(key, "inode64") == 0 || strcmp(key, "inode32") == 0 ? INV_OK : INV_ERR_INVALID;
+    *value++ = 0;
+    page_get_stats(&stats);
+    if (strcmp(key, "size") == 0 || strcmp(key, "nr_blocks") == 0) {
+        bool bytes = key[0] == 's';
+        inv_status_t s = option_size(value, bytes ? stats.total * PAGE_SIZE : 0, &n);
+        if (s != INV_OK)
+            return s;
+        o->page_limit = n == 0 ? UINT64_MAX : bytes ? n / PAGE_SIZE + (n % PAGE_SIZE != 0) : n;
+        return INV_OK;
+    }
+    if (strcmp(key, "nr_inodes") == 0) {
+        inv_status_t s = option_size(value, 0, &n);
+        if (s == INV_OK)
+            o->inode_limit = n == 0 ? UINT64_MAX : n;
+        return s;
+    }
+    if (strcmp(key, "mode") == 0)
+        return option_number(value, 8, 07777, &o->mode);
+    if (strcmp(key, "uid") == 0)
+        return option_number(value, 10, UINT32_MAX - 1, &o->uid);
+    if (strcmp(key, "gid") == 0)
+        return option_number(value, 10, UINT32_MAX - 1, &o->gid);
+    if (strcmp(key, "huge") == 0 || strcmp(key, "mpol") == 0)
+        return INV_OK;
+    return INV_ERR_INVALID;
+}
+
+static inv_status_t options_parse(const char *text, struct tmpfs_options *o) {
+    char one[OPTION_LENGTH];
+    while (text != NULL && *text != 0) {
+        const char *comma = strchr(text, ',');
+        size_t n = comma != NULL ? (size_t)(comma - text) : strlen(text);
+        if (n >= sizeof(one))
+            return INV_ERR_INVALID;
+        memcpy(one, text, n);
+        one[n] = 0;
+        inv_status_t s = n != 0 ? option_apply(one, o) : INV_OK;
+        if (s != INV_OK)
+            return s;
+        text += n + (comma != NULL);
+    }
+    return INV_OK;
+}
+
+inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char *options) {
+    struct page_stats stats;
+    page_get_stats(&stats);
+    struct tmpfs_options o = {.page_limit = stats.total / 2, .inode_limit = stats.total / 2, .mode = 01777};
+    inv_status_t s = options_parse(options, &o);
+    if (s != INV_OK)
+        return s;
+    struct tmpfs_mount *m = kzalloc(sizeof(*m));
+    struct inode *root;
+    if (m == NULL)
+        return INV_ERR_NO_MEMORY;
+    m->page_limit = o.page_limit;
+    m->inode_limit = o.inode_limit;
+    sb->data = m;
+    sb->magic = TMPFS_MAGIC;
+    s = tmpfs_inode_make(sb, MODE_DIRECTORY | o.mode, 0, &root);
+    if (s == INV_OK) {
+        root->uid = o.uid;
+        root->gid = o.gid;
+        sb->root = dentry_make_root(root);
+        s = sb->root != NULL ? INV_OK : INV_ERR_NO_MEMORY;
+    }
+    if (s != INV_OK)
+        kfree(m);
+    return s;
+}
+
+static inv_status_t tmpfs_fs_mount(const struct fs_type *type, const char *source, unsigned flags, const char *options,
+                                   struct superblock *sb) {
+    return tmpfs_super_make(sb, flags, options);
+}
+
+static void tmpfs_unmount(struct superblock *sb) {
+    kfree(sb->data); // the root's inode went with its name, and took the tree along
+}
+
+static inv_status_t tmpfs_statfs(struct superblock *sb, struct fs_statistics *out) {
+    struct tmpfs_mount *m = tmpfs_mount(sb);
+    uint64_t pages = m->pages, limit = m->page_limit, inodes = m->inodes, inode_limit = m->inode_limit;
+    if (limit != UINT64_MAX) {
+        out->blocks = limit;
+        out->blocks_free = out->blocks_available = limit > pages ? limit - pages : 0;
+    }
+    if (inode_limit != UINT64_MAX) {
+        out->files = inode_limit;
+        out->files_free = inode_limit > inodes ? inode_limit - inodes : 0;
+    }
+    return INV_OK;
+}
+
+static inv_status_t tmpfs_remount(struct superblock *sb, unsigned flags, const char *options) {
+    struct tmpfs_mount *m = tmpfs_mount(sb);
+    struct tmpfs_options o = {.page_limit = m->page_limit, .inode_limit = m->inode_limit};
+    inv_status_t s = options_parse(options, &o);
+    if (s != INV_OK)
+        return s;
+    if (o.page_limit < m->pages || o.inode_limit < m->inodes)
+        return INV_ERR_INVALID;
+    m->page_limit = o.page_limit;
+    m->inode_limit = o.inode_limit;
+    return INV_OK;
+}
+
+static void tmpfs_show_options(struct superblock *sb, char *buffer, size_t size) {
+    struct tmpfs_mount *m = tmpfs_mount(sb);
+    struct page_stats stats;
+    struct inode *root = dentry_inode(sb->root);
+    page_get_stats(&stats);
+    int n = 0;
+    if (m->page_limit != stats.total / 2 && m->page_limit != UINT64_MAX)
+        n += snprintf(buffer, size, ",size=%luk", m->page_limit * (PAGE_SIZE / 1024));
+    if (n >= 0 && (size_t)n < size && m->inode_limit != stats.total / 2 && m->inode_limit != UINT64_MAX)
+        n += snprintf(buffer + n, size - (size_t)n, ",nr_inodes=%lu", m->inode_limit);
+    if (n >= 0 && (size_t)n < size && (root->mode & 07777) != 01777)
+        snprintf(buffer + n, size - (size_t)n, ",mode=%o", root->mode & 07777);
+}
+
+struct fs_type tmpfs_type = {
+    .name = "tmpfs",
+    .mount = tmpfs_fs_mount,
+    .unmount = tmpfs_unmount,
+    .inode_delete = tmpfs_inode_delete,
+    .statfs = tmpfs_statfs,
+    .remount = tmpfs_remount,
+    .show_options = tmpfs_show_options,
+};

@@ -28,7 +28,7 @@ static inline void entry_write(_Atomic(pte_t) *e, pte_t v) {
 }
 
 static inline uint64_t *occupancy_of(const _Atomic(pte_t) *table) {
-    return &page_from_phys(virt_to_phys((const void *)table))->table_occupancy;
+    return &page_at(virt_to_phys((const void *)table))->table_occupancy;
 }
 
 static inline void occupy(_Atomic(pte_t) *table, unsigned index) {
@@ -54,7 +54,7 @@ static struct page *table_alloc(unsigned flags) {
 }
 
 static void table_free(struct arch_aspace *as, pte_t entry) {
-    page_put(page_from_phys(entry & PTE_ADDRESS));
+    page_put(page_at(entry & PTE_ADDRESS));
     atomic_fetch_sub_explicit(&as->table_pages, 1, memory_order_relaxed);
 }
 

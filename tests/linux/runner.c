@@ -2,15 +2,16 @@
 // Copyright The Invar Authors
 //
 // Runs the differential test programs in turn, inside the machine, and prints their output in frames that
-// `tests/linux/run` takes apart on the host.
-// On Invar it is the command that `./invar run` starts, and prints on its standard output. On Linux it is /init
-// itself (process 1): then it mounts
-// what the tests need, prints on the second serial port, reaps orphans as an init does, and powers the machine off.
+// `tests/linux/run` takes apart on the host. On Invar it is the command that `./invar run` starts, and prints on its
+// standard output. On Linux it is /init itself (process 1): then it mounts what the tests need, prints on the second
+// serial port, reaps orphans as an init does, and powers the machine off.
 //
 //   @begin AREA/NAME          a test starts
 //   | text                    one line of its output
 //   @end AREA/NAME exit 0     how it ended: `exit N`, `signal N` or `timeout`
 //   @done                     all of the list was run
+//
+// As process 1 it also serves other suites: where there is a file /tests/command, it runs that instead of the list.
 //
 // The list of tests is the file /tests/list, one AREA/NAME a line. Each test gets: an empty folder of its own as
 // current folder, a session of its own,
@@ -198,6 +199,26 @@ static int list_run(void) {
     return 0;
 }
 
+// In place of the list: executes the command in /tests/command, one word a line, with its output where ours goes.
+static int command_run(void) {
+    static char words[2048];
+    char *arguments[32] = {NULL};
+    int count = 0;
+    FILE *file = fopen("/tests/command", "re");
+    size_t length = file ? fread(words, 1, sizeof(words) - 1, file) : 0;
+    words[length] = 0;
+    for (char *word = strtok(words, "\n"); word && count < 31; word = strtok(NULL, "\n")) {
+        arguments[count++] = word;
+    }
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    if (count > 0) {
+        execv(arguments[0], arguments);
+    }
+    emit_text("@error cannot execute /tests/command\n");
+    return 1;
+}
+
 // As process 1 on Linux: prepares the machine, runs the list in a child, reaps whatever is orphaned, powers off.
 static int init_run(void) {
     struct termios raw;
@@ -212,7 +233,7 @@ static int init_run(void) {
     }
     pid_t pid = fork();
     if (pid == 0) {
-        _exit(list_run());
+        _exit(access("/tests/command", F_OK) == 0 ? command_run() : list_run());
     }
     while (wait(NULL) != pid) {}
     if (out != -1) {

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// The random system-call tester: several worker processes of two threads each make calls with arguments by seed; the
+// judge replaces workers that died or got stuck, and in the end asks the sentinel, and looks whether the memory has
+// come back.
+//
+//   fuzz --seed S --calls N --seconds T
+//
+// Even workers are an ordinary user and try everything; odd ones are root and leave out what root may rightly do to the
+// judge.
+// Invariants: I1 a worker's sequence depends only on seed, worker, incarnation and thread. I2 the judge makes no call
+// that a worker could hold up.
+#define _GNU_SOURCE
+#include "fuzz.h"
+#include "sentinel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORKERS = 6, THREADS = 2, STUCK_MS = 600, CHILD_CALLS = 10, LEAK_KIB = 24 << 10 };
+
+// Shared by the judge and the workers; the workers' calls never get its address as an argument.
+struct board {
+    _Atomic uint64_t made;
+    _Atomic uint64_t progress[WORKERS];
+    _Atomic int last[WORKERS][THREADS];
+    uint64_t results[2]; // successes, errors: statistics, not exact
+};
+
+static struct board *board;
+static uint64_t seed;
+static int total_weight;
+
+// ---- A worker ----
+
+struct thread_start {
+    int worker;
+    int thread;
+    struct chance chance;
+};
+
+static const struct call *call_choose(struct chance *chance) {
+    for (;;) {
+        int at = (int)random_below(&chance->random, (uint64_t)total_weight);
+        const struct call *call = calls;
+        while (at >= call->weight) {
+            at -= call->weight;
+            call++;
+        }
+        if (!call->user_only || !chance->root) {
+            return call;
+        }
+    }
+}
+
+static void calls_few(struct chance *chance);
+
+// Calls that make processes need care: a child must not go on as a second worker.
+static long call_fork(const struct call *call, struct chance *chance, uint64_t *values) {
+    long pid;
+    if (call->number == SYS_vfork) {
+        pid = vfork();
+        if (pid == 0) {
+            _exit(0);
+        }
+        return pid;
+    }
+    if (call->number == SYS_clone) {
+        // No shared memory or threads without a stack of their own; the rest of the flags as they come.
+        values[0] &= ~(uint64_t)(CLONE_VM | CLONE_VFORK | CLONE_THREAD | CLONE_SETTLS);
+        values[1] = 0;
+    }
+    pid = raw_call(call->number, values);
+    if (pid == 0) {
+        static bool child;
+        if (!child) {
+            child = true;
+            calls_few(chance);
+        }
+        _exit(0);
+    }
+    return pid;
+}
+
+static long call_make(const struct call *call, struct chance *chance) {
+    uint64_t values[6];
+    for (int i = 0; i < 6; i++) {
+        values[i] = value_make(chance, call->kinds[i]);
+    }
+    if (call->number == SYS_fork || call->number == SYS_vfork || call->number == SYS_clone) {
+        return call_fork(call, chance, values);
+    }
+    return raw_call(call->number, values);
+}
+
+static void calls_few(struct chance *chance) {
+    for (int i = 0; i < CHILD_CALLS; i++) {
+        const struct call *call = call_choose(chance);
+        if (call->number != SYS_fork && call->number != SYS_vfork && call->number != SYS_clone) {
+            call_make(call, chance);
+        }
+    }
+}
+
+static void on_alarm(int signal) {
+    (void)signal;
+}
+
+// Keeps a worker able to go on: a timer that interrupts waits, an open mask, a few descriptors.
+static void worker_refresh(void) {
+    struct itimerval timer = {{0, 20000}, {0, 20000}};
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigaction(SIGALRM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void *worker_thread(void *argument) {
+    struct thread_start *start = argument;
+    for (uint64_t i = 0;; i++) {
+        const struct call *call = call_choose(&start->chance);
+        board->last[start->worker][start->thread] = call->number;
+        long result = call_make(call, &start->chance);
+        board->results[result < 0 && result > -4096]++;
+        board->made++;
+        board->progress[start->worker]++;
+        if (i % 32 == 0) {
+            worker_refresh();
+        }
+    }
+    return NULL;
+}
+
+static void limit_set(int resource, rlim_t value) {
+    struct rlimit limit = {value, value};
+    setrlimit(resource, &limit);
+}
+
+// Device nodes of root's own: it may change the mode of what it has open, and /dev belongs to all.
+static void worker_streams(bool root) {
+    if (root) {
+        mknod("null", S_IFCHR | 0666, makedev(1, 3));
+        mknod("zero", S_IFCHR | 0666, makedev(1, 5));
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        if (dup2(open(root ? "null" : "/dev/null", O_RDWR), fd) == -1) {
+            _exit(2);
+        }
+    }
+    syscall(SYS_close_range, 3, ~0U, 0);
+}
+
+static void worker_files(bool root) {
+    int pipes[2];
+    mkdir("d", 0777);
+    mkdir("d/d", 0777);
+    symlink("d", "l");
+    symlink("self-loop", "self-loop");
+    mknod("fifo", S_IFIFO | 0666, 0);
+    open("a", O_RDWR | O_CREAT, 0666);
+    open("b", O_RDWR | O_CREAT | O_APPEND, 0666);
+    open("d", O_RDONLY | O_DIRECTORY);
+    open(root ? "zero" : "/dev/zero", O_RDWR);
+    open("/proc/self/status", O_RDONLY);
+    open("/proc", O_RDONLY | O_DIRECTORY);
+    open("fifo", O_RDWR | O_NONBLOCK);
+    if (pipe(pipes) == 0 && pipe2(pipes, O_NONBLOCK) == 0) {
+        open("a", O_PATH);
+    }
+}
+
+static void worker_main(int worker, uint64_t incarnation) {
+    static struct thread_start starts[THREADS];
+    char path[64];
+    setsid();
+    snprintf(path, sizeof(path), "/tmp/fuzz/w%d", worker);
+    // A folder without what the incarnation before it left, mounts included.
+    remove_tree(path);
+    mkdir(path, 0777);
+    chmod(path, 0777);
+    limit_set(RLIMIT_FSIZE, 1 << 20);
+    limit_set(RLIMIT_NOFILE, 64);
+    limit_set(RLIMIT_AS, 64 << 20);
+    limit_set(RLIMIT_CORE, 0);
+    if (worker % 2 == 0) {
+        become_user();
+    }
+    if (chdir(path) == -1) {
+        _exit(1);
+    }
+    worker_streams(worker % 2 == 1);
+    worker_files(worker % 2 == 1);
+    values_prepare();
+    worker_refresh();
+    for (int i = 0; i < THREADS; i++) {
+        uint64_t mix = seed ^ (uint64_t)worker << 32 ^ incarnation << 8 ^ (uint64_t)i;
+        starts[i] = (struct thread_start){worker, i, {random_next(&mix), worker % 2 == 1}};
+    }
+    pthread_t thread;
+    pthread_create(&thread, NULL, worker_thread, &starts[1]);
+    worker_thread(&starts[0]);
+}
+
+// ---- The judge ----
+
+struct worker {
+    pid_t pid;
+    uint64_t incarnation;
+    uint64_t seen;
+    int64_t seen_at;
+};
+
+static uint64_t deaths, stuck;
+
+static void worker_start(struct worker *worker, int index) {
+    worker->incarnation++;
+    worker->pid = fork();
+    if (worker->pid == 0) {
+        worker_main(index, worker->incarnation);
+        _exit(0);
+    }
+    worker->seen = board->progress[index];
+    worker->seen_at = now_ms();
+}
+
+// Looks after one worker: starts it again where it has died, ends it where it got stuck.
+static const char *worker_tend(struct worker *worker, int index) {
+    int64_t now = now_ms();
+    if (worker->pid <= 0) {
+        worker_start(worker, index);
+        return NULL;
+    }
+    pid_t pid = waitpid(worker->pid, NULL, WNOHANG);
+    if (pid == worker->pid) {
+        // Its children and its session go with it: what it left behind must not pile up.
+        kill(-worker->pid, SIGKILL);
+        deaths++;
+        worker_start(worker, index);
+    } else if (board->progress[index] != worker->seen) {
+        worker->seen = board->progress[index];
+        worker->seen_at = now;
+    } else if (now - worker->seen_at > STUCK_MS) {
+        if (now - worker->seen_at > 20 * STUCK_MS) {
+            return "a worker does not die of SIGKILL";
+        }
+        if (now - worker->seen_at < 2 * STUCK_MS) {
+            stuck++;
+        }
+        kill(-worker->pid, SIGKILL);
+        kill(worker->pid, SIGKILL);
+    }
+    return NULL;
+}
+
+static const char *workers_run(struct worker *workers, uint64_t wanted, int64_t deadline) {
+    int64_t next_check = now_ms() + 2000;
+    while (board->made < wanted && now_ms() < deadline) {
+        for (int i = 0; i < WORKERS; i++) {
+            const char *wrong = worker_tend(&workers[i], i);
+            if (wrong) {
+                printf("worker %d was last in calls %d and %d\n", i, board->last[i][0], board->last[i][1]);
+                return wrong;
+            }
+        }
+        // Orphans of workers come to us where we are process 1; elsewhere this does nothing.
+        if (now_ms() > next_check) {
+            const char *wrong = sentinel_check();
+            if (wrong) {
+                return wrong;
+            }
+            next_check = now_ms() + 2000;
+        }
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static const char *workers_stop(struct worker *workers) {
+    for (int i = 0; i < WORKERS; i++) {
+        if (workers[i].pid > 0) {
+            kill(-workers[i].pid, SIGKILL);
+            kill(workers[i].pid, SIGKILL);
+        }
+    }
+    int64_t deadline = now_ms() + 10000;
+    for (int i = 0; i < WORKERS; i++) {
+        while (workers[i].pid > 0 && waitpid(workers[i].pid, NULL, WNOHANG) == 0) {
+            if (now_ms() > deadline) {
+                return "a worker does not die of SIGKILL";
+            }
+            usleep(5000);
+        }
+    }
+    return NULL;
+}
+
+// Ends what workers left behind in sessions and groups of their own: every process that is not ours by its current
+// folder being theirs.
+static void strays_kill(void) {
+    for (pid_t pid = 2; pid < 400000; pid++) {
+        char path[64], target[64];
+        if (kill(pid, 0) == -1) {
+            continue;
+        }
+        snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+        ssize_t n = readlink(path, target, sizeof(target));
+        if (n > 9 && memcmp(target, "/tmp/fuzz", 9) == 0) {
+            kill(pid, SIGKILL);
+        }
+        if (pid > 5000 && board->made < 1000000) {
+            break;
+        }
+    }
+}
+
+static const char *memory_back(long before) {
+    long missing = 0;
+    for (int i = 0; i < 50; i++) {
+        missing = before - memory_free();
+        if (missing < LEAK_KIB) {
+            return NULL;
+        }
+        usleep(100000);
+    }
+    static char text[80];
+    snprintf(text, sizeof(text), "%ld KiB of memory have not come back", missing);
+    return text;
+}
+
+int main(int argc, char **argv) {
+    uint64_t wanted = 50000;
+    int64_t seconds = 12;
+    struct worker workers[WORKERS] = {0};
+    for (int i = 1; i + 1 < argc; i += 2) {
+        uint64_t number = strtoull(argv[i + 1], NULL, 0);
+        if (strcmp(argv[i], "--seed") == 0) {
+            seed = number;
+        } else if (strcmp(argv[i], "--calls") == 0) {
+            wanted = number;
+        } else if (strcmp(argv[i], "--seconds") == 0) {
+            seconds = (int64_t)number;
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < calls_count; i++) {
+        total_weight += calls[i].weight;
+    }
+    board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    umask(0);
+    if (mkdir("/tmp/fuzz", 0777) == -1) {
+        // A worker has executed us: there is one judge.
+        return 3;
+    }
+    printf("seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    sentinel_start(seed);
+    long before = memory_free();
+    int64_t start = now_ms();
+    verdict("workers", workers_run(workers, wanted, start + seconds * 1000));
+    verdict("end", workers_stop(workers));
+    strays_kill();
+    printf("%llu calls of %d kinds in %lld ms, %llu of them errors, %llu workers died, %llu were stuck\n",
+           (unsigned long long)board->made, calls_count, (long long)(now_ms() - start),
+           (unsigned long long)board->results[1], (unsigned long long)deaths, (unsigned long long)stuck);
+    remove_tree("/tmp/fuzz");
+    verdict("memory", memory_back(before));
+    sentinel_stop();
+    return verdicts_bad() > 0;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Values for the arguments of random calls: plausible ones, extremes, and pointers of every bad sort.
+#define _GNU_SOURCE
+#include "fuzz.h"
+#include "sentinel.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { AREA = 256 << 10, PAGE = 4096 };
+
+// Good memory; its last page is followed by nothing. Calls write into it freely.
+static char *good;
+static char *read_only, *no_rights;
+static volatile int word[4];
+
+static void handler(int signal) {
+    (void)signal;
+}
+
+static void handler_information(int signal, siginfo_t *information, void *context) {
+    (void)signal;
+    (void)information;
+    (void)context;
+}
+
+static void restorer(void) {
+    __asm__ volatile("mov $15, %eax; syscall");
+}
+
+void values_prepare(void) {
+    good = mmap(NULL, AREA + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(good + AREA, PAGE);
+    read_only = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    no_rights = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static uint64_t pick(struct chance *chance, const uint64_t *list, size_t count) {
+    return list[random_below(&chance->random, count)];
+}
+
+#define PICK(chance, ...) \
+    pick(chance, (const uint64_t[]){__VA_ARGS__}, sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static bool one_in(struct chance *chance, unsigned n) {
+    return random_below(&chance->random, n) == 0;
+}
+
+static uint64_t extreme(struct chance *chance) {
+    return PICK(chance, 0, 1, -1UL, 0x7fffffff, 0x80000000, 0xffffffff, 1UL << 32, 0x7fffffffffffffff, 1UL << 63,
+                -4096UL, 4095, 4097, 0x100000, 1UL << 46, 0xdeadbeefcafef00d);
+}
+
+// Memory that holds at least 4 KiB; 16-byte aligned.
+static char *plain(struct chance *chance) {
+    return good + random_below(&chance->random, (AREA - 8192) / 16) * 16;
+}
+
+static uint64_t bad_pointer(struct chance *chance) {
+    switch (random_below(&chance->random, 8)) {
+    case 0: return (uint64_t)good + AREA - random_below(&chance->random, 64);
+    case 1: return (uint64_t)plain(chance) + 1 + random_below(&chance->random, 14);
+    case 2: return (uint64_t)read_only + random_below(&chance->random, PAGE);
+    case 3: return (uint64_t)no_rights + random_below(&chance->random, PAGE);
+    case 4: return 0;
+    default:
+        return PICK(chance, 8, 0xffff800000000000, 0xffffffff80000000, 0xffffffff80100000, 0x8000000000000000, -1UL,
+                    -8UL, -4096UL, 0x7ffffffff000, 0x7fffffffefff, 0x7ffffffffff8, 0x10000, 0x800000000000);
+    }
+}
+
+static uint64_t pointer(struct chance *chance) {
+    return one_in(chance, 4) ? bad_pointer(chance) : (uint64_t)plain(chance);
+}
+
+static uint64_t path(struct chance *chance) {
+    static const char *const inside[] = {"a",        "b", "c",         "d",     "d/a",       "d/b", "d/d",
+                                         "d/d/a",    "l", "l/a",       "fifo",  "a/",        "d/.", ".",
+                                         "./d/../a", "",  "missing/x", "d/e/f", "self-loop", "a/b"};
+    static const char *const harmless[] = {"/proc/self/stat", "/proc/self/maps", "/proc/self/fd/3", "/proc/self/exe",
+                                           "/proc/1/status",  "/proc/meminfo",   "/proc/mounts",    "/proc/self/fd"};
+    static const char *const outside[] = {
+        "/",    "..",     "/dev/null", "/dev/zero", "/dev/full",     "/dev/urandom", "/tmp",        "/proc",
+        "/dev", "/tests", "/dev/tty",  "/init",     "/tmp/sentinel", "../../..",     "/dev/console"};
+    char *name = plain(chance);
+    if (one_in(chance, 12)) {
+        return bad_pointer(chance);
+    }
+    if (one_in(chance, 20)) {
+        // A long name or a long path; without an end where it reaches the edge of memory.
+        size_t length = (size_t)PICK(chance, 255, 256, 1000, 4094, 4095, 4096);
+        memset(name, one_in(chance, 2) ? 'n' : '/', length);
+        name[length] = 0;
+        return (uint64_t)name;
+    }
+    const char *chosen = inside[random_below(&chance->random, sizeof(inside) / sizeof(inside[0]))];
+    if (one_in(chance, 8)) {
+        chosen = harmless[random_below(&chance->random, sizeof(harmless) / sizeof(harmless[0]))];
+    } else if (!chance->root && one_in(chance, 6)) {
+        chosen = outside[random_below(&chance->random, sizeof(outside) / sizeof(outside[0]))];
+    }
+    if (one_in(chance, 10)) {
+        name = good + AREA - strlen(chosen) - 1;
+    }
+    strcpy(name, chosen);
+    return (uint64_t)name;
+}
+
+static uint64_t process(struct chance *chance) {
+    // Root must not reach the judge and the sentinel: no -1, and no process that is not its own.
+    if (chance->root) {
+        return PICK(chance, 0, (uint64_t)getpid(), -(uint64_t)getpid(), 999999, 0x7fffffff, 0x80000000);
+    }
+    return PICK(chance, 0, 1, -1UL, (uint64_t)getpid(), -(uint64_t)getpid(), (uint64_t)getppid(), 2, 3, 4, 5, 999999,
+                0x7fffffff, 0x80000000, 0xffffffff);
+}
+
+static uint64_t signal_number(struct chance *chance) {
+    return one_in(chance, 6) ? PICK(chance, 1, 2, 3, 4, 6, 8, 9, 11, 13, 15, 19, 20, 64, 65, -1UL, 33, 40, 0x7fffffff)
+                             : PICK(chance, 0, SIGUSR1, SIGUSR2, SIGCHLD, SIGURG, SIGWINCH, SIGCONT, 35);
+}
+
+static uint64_t short_time(struct chance *chance) {
+    struct timespec *time = (struct timespec *)plain(chance);
+    time->tv_sec = 0;
+    time->tv_nsec = (long)random_below(&chance->random, 3000000);
+    if (one_in(chance, 10)) {
+        time->tv_sec = (time_t)extreme(chance);
+        // No call that takes a time may then be long: the kernel must refuse it, or the judge ends the worker.
+        time->tv_nsec = (long)extreme(chance);
+    }
+    return one_in(chance, 8) ? bad_pointer(chance) : (uint64_t)time;
+}
+
+static uint64_t vectors(struct chance *chance) {
+    struct iovec *list = (struct iovec *)plain(chance);
+    for (int i = 0; i < 8; i++) {
+        list[i].iov_base = (void *)pointer(chance);
+        list[i].iov_len = one_in(chance, 8) ? extreme(chance) : random_below(&chance->random, 3000);
+    }
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)list;
+}
+
+static uint64_t polls(struct chance *chance) {
+    struct pollfd *list = (struct pollfd *)plain(chance);
+    for (int i = 0; i < 16; i++) {
+        list[i] = (struct pollfd){(int)random_below(&chance->random, 40) - 2, (short)random_next(&chance->random), 0};
+    }
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)list;
+}
+
+static uint64_t strings(struct chance *chance) {
+    char **list = (char **)plain(chance);
+    int count = (int)random_below(&chance->random, 6);
+    for (int i = 0; i < count; i++) {
+        list[i] = one_in(chance, 8) ? (char *)bad_pointer(chance) : (char *)"string";
+    }
+    list[count] = NULL;
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)list;
+}
+
+static uint64_t action(struct chance *chance) {
+    uint64_t *raw = (uint64_t *)plain(chance);
+    raw[0] = PICK(chance, 0, 1, (uint64_t)handler, (uint64_t)handler, (uint64_t)handler_information, extreme(chance));
+    raw[1] = 0x04000000 | PICK(chance, 0, SA_SIGINFO, SA_RESTART, SA_NODEFER, SA_ONSTACK, SA_NOCLDWAIT,
+                               random_next(&chance->random));
+    raw[2] = one_in(chance, 12) ? extreme(chance) : (uint64_t)restorer;
+    raw[3] = random_next(&chance->random) & random_next(&chance->random);
+    return one_in(chance, 8) ? bad_pointer(chance) : (uint64_t)raw;
+}
+
+static uint64_t address(struct chance *chance) {
+    switch (random_below(&chance->random, 10)) {
+    case 0: return 0;
+    case 1: return extreme(chance);
+    case 2: return bad_pointer(chance);
+    case 3: return 0x200000000000 + random_below(&chance->random, 64) * PAGE;
+    default: return 0x100000000000 + random_below(&chance->random, 64) * PAGE;
+    }
+}
+
+static uint64_t length(struct chance *chance) {
+    return one_in(chance, 8) ? extreme(chance)
+                             : PICK(chance, 0, 1, 7, 8, 16, 100, 4095, 4096, 4097, 8192, 20000, 65536, 200000);
+}
+
+static uint64_t few_bits(struct chance *chance) {
+    uint64_t bits = 0;
+    for (uint64_t n = random_below(&chance->random, 4); n > 0; n--) {
+        bits |= 1UL << random_below(&chance->random, 24);
+    }
+    return one_in(chance, 16) ? extreme(chance) : bits | random_below(&chance->random, 3);
+}
+
+uint64_t value_make(struct chance *chance, enum kind kind) {
+    if (kind != NONE && kind != PROCESS && kind != PATH && one_in(chance, 64)) {
+        return extreme(chance);
+    }
+    switch (kind) {
+    case NONE: return 0;
+    case FD: return one_in(chance, 12) ? extreme(chance) : random_below(&chance->random, 40);
+    case FOLDER: return one_in(chance, 3) ? random_below(&chance->random, 40) : (uint64_t)AT_FDCWD;
+    case PATH: return path(chance);
+    case OUT:
+    case IN: return pointer(chance);
+    case LENGTH: return length(chance);
+    case FLAGS: return few_bits(chance);
+    case INTEGER: return one_in(chance, 3) ? extreme(chance) : random_below(&chance->random, 70);
+    case OFFSET: return one_in(chance, 6) ? extreme(chance) : random_below(&chance->random, 300000);
+    case MODE:
+        return one_in(chance, 6) ? random_next(&chance->random)
+                                 : PICK(chance, 0644, 0755, 0777, 0, 0100644, 0010644, 0020666, 0040755, 04755);
+    case SIGNAL: return signal_number(chance);
+    case PROCESS: return process(chance);
+    case USER: return PICK(chance, 0, 1000, 1001, -1UL, 0xffffffff, 5);
+    case ADDRESS: return address(chance);
+    case PROTECTION: return one_in(chance, 10) ? few_bits(chance) : random_below(&chance->random, 8);
+    case MAPPING:
+        return one_in(chance, 6) ? few_bits(chance)
+                                 : PICK(chance, 0x22, 0x22, 0x32, 0x21, 0x31, 0x02, 0x01, 0x100022, 0x4022);
+    case TIME: return short_time(chance);
+    case SET: return pointer(chance);
+    case SET_SIZE: return one_in(chance, 10) ? extreme(chance) : 8;
+    case ACTION: return action(chance);
+    case VECTORS: return vectors(chance);
+    case COUNT: return random_below(&chance->random, 16);
+    case WORD: return one_in(chance, 6) ? bad_pointer(chance) : (uint64_t)&word[random_below(&chance->random, 4)];
+    case FUTEX_OPERATION:
+        return one_in(chance, 10) ? random_below(&chance->random, 300)
+                                  : PICK(chance, 0, 1, 128, 129, 3, 4, 5, 9, 10, 137, 138, 256 + 9);
+    case IOCTL:
+        return one_in(chance, 4) ? random_next(&chance->random)
+                                 : PICK(chance, 0x5401, 0x5402, 0x5403, 0x540b, 0x540e, 0x540f, 0x5410, 0x5413, 0x5414,
+                                        0x541b, 0x5421, 0x5422, 0x5429, 0x5450, 0x5451);
+    case FCNTL: return one_in(chance, 10) ? extreme(chance) : PICK(chance, 0, 1, 2, 3, 4, 5, 6, 8, 9, 1030, 1031, 1032);
+    case CLOCK: return one_in(chance, 6) ? extreme(chance) : random_below(&chance->random, 13);
+    case WHENCE: return random_below(&chance->random, 6);
+    case RESOURCE: return random_below(&chance->random, 18);
+    case POLLS: return polls(chance);
+    case STRINGS: return strings(chance);
+    case KIND: return (uint64_t)(one_in(chance, 4) ? "nothing" : one_in(chance, 2) ? "tmpfs" : "proc");
+    case STACK: return pointer(chance);
+    }
+    return 0;
+}

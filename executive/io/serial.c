@@ -106,7 +106,7 @@ static unsigned send(struct serial *s) {
 static bool transmit(struct serial *s) {
     if (s->tail == s->head || tty_output_stopped(s->tty)) {
         set_interrupts(s, s->interrupts & (uint8_t)~INTERRUPT_EMPTY);
-        return s->tail == s->head;
+        return false;
     }
     if (log_console_busy()) {
         set_interrupts(s, s->interrupts & (uint8_t)~INTERRUPT_EMPTY);

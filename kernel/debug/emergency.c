@@ -33,6 +33,13 @@ void emergency_print_line(const char *line) {
     emergency_print("%s\n", line);
 }
 
+void emergency_print_address(uintptr_t address, bool is_return) {
+    uintptr_t offset;
+    const char *name = symbol_lookup(address - is_return, &offset);
+
+    emergency_print("  %016lx %s+%#lx\n", (unsigned long)address, name, (unsigned long)(offset + is_return));
+}
+
 void debugger_print(const char *format, ...) {
     va_list args;
 

@@ -28,6 +28,8 @@ void emergency_write(const char *text, size_t n);
 void emergency_print(const char *format, ...) printf_like(1, 2);
 void emergency_vprint(const char *format, va_list args);
 void emergency_print_line(const char *line);
+// "  ADDRESS name+offset". is_return: a return address, whose call belongs to the function before it.
+void emergency_print_address(uintptr_t address, bool is_return);
 
 // Stops the other processors by NMI and waits, for a bounded time, until each has recorded where it was. for_ever: they halt. Returns the number that
 // did not answer. Interrupts off. stop_release() lets them go on and waits until they do.

@@ -46,17 +46,13 @@ static void command_cpus(int argc, const char **argv) {
 DEBUGGER_COMMAND("cpus", "each processor: its thread, counts, and where it stopped", command_cpus);
 
 static void print_trace(const uintptr_t *trace, size_t depth) {
-    uintptr_t offset;
-
     for (size_t i = 0; i < depth; i++)
-        debugger_print("  %016lx %s+%#lx\n", (unsigned long)trace[i], symbol_lookup(trace[i] - 1, &offset),
-                       (unsigned long)offset + 1);
+        emergency_print_address(trace[i], true);
 }
 
 static void backtrace_cpu(unsigned cpu) {
     const struct stopped_cpu *s = &stopped_cpus[cpu];
     char text[128];
-    uintptr_t offset;
 
     if (atomic_load_explicit(&s->state, memory_order_acquire) != STOP_STOPPED) {
         debugger_print("processor %u did not stop\n", cpu);
@@ -65,8 +61,7 @@ static void backtrace_cpu(unsigned cpu) {
     for (unsigned i = 0; s->frame != NULL && arch_frame_describe(s->frame, i, text, sizeof(text)); i++)
         debugger_print("  %s\n", text);
     if (s->pc != 0)
-        debugger_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset),
-                       (unsigned long)offset);
+        emergency_print_address(s->pc, false);
     print_trace(s->trace, s->depth);
 }
 

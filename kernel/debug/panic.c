@@ -47,7 +47,6 @@ static void panic_print_registers(const struct arch_frame *frame) {
 static void panic_print_cpu(unsigned cpu) {
     const struct stopped_cpu *s = &stopped_cpus[cpu];
     const struct thread *t = cpus[cpu].arch.current;
-    uintptr_t offset;
 
     emergency_print("processor %u", cpu);
     if (t != NULL)
@@ -60,11 +59,9 @@ static void panic_print_cpu(unsigned cpu) {
     if (s->frame != NULL && arch_frame_is_user(s->frame))
         emergency_print("  %016lx in user mode\n", (unsigned long)s->pc);
     else if (s->pc != 0)
-        emergency_print("  %016lx %s+%#lx\n", (unsigned long)s->pc, symbol_lookup(s->pc, &offset),
-                        (unsigned long)offset);
+        emergency_print_address(s->pc, false);
     for (size_t i = 0; i < s->depth; i++)
-        emergency_print("  %016lx %s+%#lx\n", (unsigned long)s->trace[i], symbol_lookup(s->trace[i] - 1, &offset),
-                        (unsigned long)offset + 1);
+        emergency_print_address(s->trace[i], true);
 }
 
 // Only the first caller returns. A second panic on the same processor ends the machine; other processors wait for the NMI that stops them.

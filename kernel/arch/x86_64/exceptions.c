@@ -174,6 +174,11 @@ static void debug_kernel(struct arch_frame *f) {
     f->rflags &= ~RFLAGS_TF;
 }
 
+static bool is_stack_guard(vaddr_t va) {
+    return va - (vaddr_t)boot_stack_guard < PAGE_SIZE || va - (vaddr_t)boot_irq_stack_guard < PAGE_SIZE ||
+           kspace_is_guard(va);
+}
+
 void exception_paranoid(struct arch_frame *f) {
     switch (f->vector) {
     case VECTOR_NMI:
@@ -182,7 +187,7 @@ void exception_paranoid(struct arch_frame *f) {
         break;
     case VECTOR_DEBUG: debug_kernel(f); break;
     case VECTOR_DOUBLE_FAULT: {
-        bool overflow = kspace_is_guard(cr2_read());
+        bool overflow = is_stack_guard(cr2_read());
         panic_frame(f, "double fault%s, address %#lx", overflow ? ": kernel stack overflow" : "",
                     (unsigned long)cr2_read());
     }

@@ -5,6 +5,8 @@
 // place with the anchor of its private layer moved along: no page is touched, and the pages come back by faults.
 
 #include "mapping.h"
+#include "vmo_pages.h"
+#include "vmo_slots.h"
 
 #include <kernel/assert.h>
 
@@ -34,8 +36,36 @@ static inv_status_t arguments_check(struct remap *r) {
     return user_range(r->old, r->old_length) ? INV_OK : INV_ERR_FAULT;
 }
 
+// Gives m, whose layer other mappings use too (after a cut), a layer of its own with just its part, so that it can move and grow. A failure leaves
+// everything as it is.
+static inv_status_t layer_separate(struct mapping *m) {
+    struct vmo *own;
+    uint64_t removed;
+
+    if (!m->anon || atomic_load_explicit(&m->anon->obj.pointers, memory_order_relaxed) == 1)
+        return INV_OK;
+    inv_status_t status = vmo_clone_layer(m->anon, m->aspace->obj.job, &own);
+    if (status != INV_OK)
+        return status;
+    uint64_t a = mapping_anon_index(m, m->start), b = mapping_anon_index(m, m->end - 1);
+    uint64_t first = MIN(a, b), last = MAX(a, b);
+    status = slots_remove(&own->slots, last + 1, SLOT_INDEX_MAX, own->obj.job, &removed);
+    if (status == INV_OK && first > 0)
+        status = slots_remove(&own->slots, 0, first - 1, own->obj.job, &removed);
+    if (status == INV_OK)
+        status = mapping_discard_anon(m, m->start, m->end); // from the old layer; the new one holds the pages
+    if (status != INV_OK) {
+        vmo_put(own);
+        return status;
+    }
+    vmo_put(m->anon);
+    m->anon = own;
+    return INV_OK;
+}
+
 // Makes m reach to end, by itself or by a mapping like it behind it.
 static void extend(struct remap *r, struct mapping *m, vaddr_t end) {
+    (void)!layer_separate(m); // if not, there will be two mappings
     if (mapping_anon_empty(m, m->end, end)) {
         mapping_set_bounds(m, m->start, end);
         return;
@@ -71,10 +101,13 @@ static struct mapping *cut_out(struct aspace *as, vaddr_t start, uint64_t length
     return m;
 }
 
-static void move_to(struct remap *r, struct mapping *m, vaddr_t to) {
+static inv_status_t move_to(struct remap *r, struct mapping *m, vaddr_t to) {
     struct tlb_batch batch;
     uint64_t length = m->end - m->start;
+    inv_status_t status = layer_separate(m);
 
+    if (status != INV_OK)
+        return status;
     tlb_begin(&batch, r->as);
     mapping_unmap_pages(r->as, m->start, m->end, &batch);
     tlb_flush(&batch);
@@ -85,6 +118,7 @@ static void move_to(struct remap *r, struct mapping *m, vaddr_t to) {
     mapping_insert(r->as, m);
     if (r->new_length > length)
         extend(r, m, to + r->new_length);
+    return INV_OK;
 }
 
 // Length 0 of a shared mapping: a second mapping of the same pages.
@@ -129,11 +163,10 @@ static inv_status_t place_and_move(struct remap *r, struct mapping *m, vaddr_t *
         return INV_ERR_NO_MEMORY;
     }
     m = mapping_find(r->as, r->old);
-    status = INV_OK;
     if (r->old_length == 0)
         status = duplicate(r, m, to);
     else
-        move_to(r, cut_out(r->as, r->old, r->old_length, r->spares), to);
+        status = move_to(r, cut_out(r->as, r->old, r->old_length, r->spares), to);
     *out = to;
     return status;
 }

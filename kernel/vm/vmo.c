@@ -318,7 +318,6 @@ inv_status_t vmo_zero_range(struct vmo *v, uint64_t offset, uint64_t length) {
     return status;
 }
 
-void aspace_init_boot(void);
 void vm_init_boot(void) {
     slab_cache_init(&vmo_cache, "vmo", sizeof(struct vmo), 0);
     slots_init_boot();

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Self-tests of memory in the booted kernel that need more than one address space: shootdown across processors, failure of every single allocation,
+// exhaustion of all pages, copies between a mapping and its own object, kernel stacks.
+
+#include "borrow.h"
+
+#include <arch/context.h>
+#include <kernel/debug.h>
+#include <kernel/job.h>
+#include <kernel/kspace.h>
+#include <kernel/sched.h>
+#include <kernel/slab.h>
+#include <kernel/string.h>
+#include <kernel/time.h>
+
+#define AT ((vaddr_t)0x20000000)
+#define RW (MMU_READ | MMU_WRITE)
+
+static inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struct vmo *object, unsigned flags) {
+    struct map_request r = {.address = at, .length = length, .prot = RW, .max_prot = RW, .flags = flags, .place = MAP_AT | MAP_REPLACE, .object = object};
+    vaddr_t where;
+
+    return aspace_map(as, &r, &where);
+}
+
+// --- shootdown --------------------------------------------------------------------------------------------------------
+
+#define ROUNDS 60
+#define PATTERN 0x600d0000u
+
+struct reader {
+    struct aspace *as;
+    atomic_bool stop;
+    atomic_uint running, reads, wrong;
+};
+
+// Reads the word all the time: it faults, is zero, or has the pattern; anything else is somebody else's page.
+static void reader_entry(void *arg) {
+    struct reader *r = arg;
+    struct borrow b;
+    uint32_t value;
+
+    borrow_begin(&b, r->as);
+    while (!atomic_load(&r->stop)) {
+        if (arch_user_load32((const uint32_t user_ptr *)AT, &value) == INV_OK && value != 0 && (value & 0xffff0000u) != PATTERN)
+            atomic_fetch_add(&r->wrong, 1);
+        atomic_fetch_add(&r->reads, 1);
+    }
+    borrow_end(&b);
+    atomic_fetch_sub(&r->running, 1);
+}
+
+// Maps, writes, lets the others read, unmaps, and fills the pages that come free with another pattern.
+static bool remap_rounds(struct reader *r) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        SELFTEST_CHECK(map_rw(r->as, AT, 4 * PAGE_SIZE, NULL, 0) == INV_OK && word_write(r->as, AT, PATTERN + round));
+        unsigned before = atomic_load(&r->reads);
+        for (unsigned spin = 0; spin < 2000 && atomic_load(&r->reads) - before < 4; spin++)
+            arch_pause();
+        SELFTEST_CHECK(round % 2 ? aspace_unmap(r->as, AT, 4 * PAGE_SIZE) == INV_OK : aspace_discard(r->as, AT, 4 * PAGE_SIZE) == INV_OK);
+        struct page *p = page_alloc(0, 0, PAGE_KERNEL, NULL);
+        SELFTEST_CHECK(p);
+        memset(page_to_virt(p), 0xee, PAGE_SIZE);
+        page_put(p);
+    }
+    return true;
+}
+
+static bool shootdown(void) {
+    struct reader r = {0};
+
+    SELFTEST_CHECK(aspace_create(&root_job, &r.as) == INV_OK);
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        struct thread *t;
+        cpuset_t set = {0};
+        if (!cpuset_has(&cpu_online, cpu))
+            continue;
+        SELFTEST_CHECK(thread_create_kernel(reader_entry, &r, "reader", PRIORITY_FAIR, &t) == INV_OK);
+        cpuset_add(&set, cpu);
+        SELFTEST_CHECK(sched_set_affinity(t, &set) == INV_OK);
+        atomic_fetch_add(&r.running, 1);
+        thread_start(t);
+        object_put(&t->obj);
+    }
+    bool ok = remap_rounds(&r);
+    atomic_store(&r.stop, true);
+    while (atomic_load(&r.running) > 0)
+        sched_yield();
+    aspace_put(r.as);
+    SELFTEST_CHECK(atomic_load(&r.wrong) == 0);
+    return ok;
+}
+SELFTEST("vm/unmapped_pages_are_seen_by_no_processor", shootdown);
+
+// --- failing allocations ----------------------------------------------------------------------------------------------
+
+// A life of an address space in which many things are allocated. The first error ends it; what exists then is given back.
+static inv_status_t life(struct job *job) {
+    struct aspace *as = NULL, *child = NULL;
+    struct vmo *v = NULL;
+    struct exception e;
+    vaddr_t to;
+    size_t done;
+    inv_status_t status = aspace_create(job, &as);
+
+    if (status == INV_OK)
+        status = vmo_create(job, 300 * PAGE_SIZE, &v);
+    if (status == INV_OK)
+        status = vmo_write(v, 299 * PAGE_SIZE, "text", 4, &done);
+    if (status == INV_OK)
+        status = map_rw(as, AT, 300 * PAGE_SIZE, v, 0);
+    if (status == INV_OK)
+        status = map_rw(as, 2 * AT, 100 * PAGE_SIZE, NULL, 0);
+    for (unsigned i = 0; i < 100 && status == INV_OK; i += 33)
+        status = aspace_fault(as, 2 * AT + i * PAGE_SIZE, FAULT_WRITE, &e);
+    if (status == INV_OK)
+        status = aspace_fault(as, AT + 299 * PAGE_SIZE, FAULT_WRITE, &e);
+    if (status == INV_OK)
+        status = aspace_fork(as, job, &child);
+    if (status == INV_OK)
+        status = aspace_fault(child, 2 * AT, FAULT_WRITE, &e);
+    if (status == INV_OK)
+        status = aspace_unmap(as, 2 * AT + 10 * PAGE_SIZE, 5 * PAGE_SIZE);
+    if (status == INV_OK)
+        status = aspace_protect(as, 2 * AT + 40 * PAGE_SIZE, 5 * PAGE_SIZE, MMU_READ);
+    if (status == INV_OK)
+        status = aspace_remap(as, 2 * AT, 8 * PAGE_SIZE, 16 * PAGE_SIZE, true, false, 0, &to);
+    if (status == INV_OK)
+        status = aspace_discard(as, 2 * AT + 33 * PAGE_SIZE, PAGE_SIZE);
+    if (status == INV_OK)
+        status = vmo_resize(v, PAGE_SIZE);
+    if (child)
+        aspace_put(child);
+    if (v)
+        vmo_put(v);
+    if (as)
+        aspace_put(as);
+    return status;
+}
+
+static bool every_allocation(void) {
+    struct job *job;
+    unsigned n = 0;
+    inv_status_t status;
+
+    SELFTEST_CHECK(job_create(&root_job, &job) == INV_OK);
+    do {
+        page_inject_failure(++n);
+        status = life(job);
+        page_inject_failure(0);
+        SELFTEST_CHECK(status == INV_OK || status == INV_ERR_NO_MEMORY);
+        SELFTEST_CHECK(atomic_load(&job->accounts[JOB_MEMORY].used) == 0);
+    } while (status != INV_OK && n < 1000);
+    SELFTEST_CHECK(n > 20 && n < 1000);
+    object_put(&job->obj);
+    return true;
+}
+#ifdef CONFIG_DEBUG
+SELFTEST("vm/every_allocation_may_fail_and_nothing_leaks", every_allocation);
+#endif
+
+static bool exhaustion(void) {
+    struct page *list = NULL, *p;
+    uint64_t taken = 0;
+
+    while ((p = page_alloc(0, PAGE_USER, PAGE_ANONYMOUS, NULL))) {
+        *(struct page **)page_to_virt(p) = list;
+        list = p;
+        taken++;
+    }
+    void *kernel = kmalloc(100);
+    struct page *single = page_alloc(0, 0, PAGE_KERNEL, NULL), *atomic = page_alloc(0, PAGE_ATOMIC, PAGE_KERNEL, NULL);
+    struct page *block = page_alloc(PAGE_MAX_ORDER, PAGE_USER, PAGE_KERNEL, NULL);
+    bool ok = kernel && single && atomic && !block && taken > 100;
+    kfree(kernel);
+    if (single)
+        page_put(single);
+    if (atomic)
+        page_put(atomic);
+    while ((p = list)) {
+        list = *(struct page **)page_to_virt(p);
+        page_put(p);
+    }
+    SELFTEST_CHECK(ok);
+    block = page_alloc(PAGE_MAX_ORDER, 0, PAGE_KERNEL, NULL);
+    SELFTEST_CHECK(block); // all merged again
+    page_put(block);
+    return true;
+}
+SELFTEST("vm/user_memory_fails_before_the_kernel_does", exhaustion);
+
+// --- copies, stacks, small memory -------------------------------------------------------------------------------------
+
+static bool copy_to_itself(void) {
+    struct aspace *as;
+    struct vmo *v;
+    struct borrow b;
+    size_t done;
+    char text[16];
+
+    SELFTEST_CHECK(aspace_create(&root_job, &as) == INV_OK && vmo_create(&root_job, 8 * PAGE_SIZE, &v) == INV_OK);
+    SELFTEST_CHECK(map_rw(as, AT, 8 * PAGE_SIZE, v, MAPPING_SHARED) == INV_OK);
+    SELFTEST_CHECK(vmo_write(v, 100, "hello", 6, &done) == INV_OK);
+    borrow_begin(&b, as);
+    inv_status_t out = vmo_read_user(v, 100, (void user_ptr *)(AT + 2 * PAGE_SIZE - 3), 6, &done); // over a page's end
+    inv_status_t in = vmo_write_user(v, 5 * PAGE_SIZE, (const void user_ptr *)(AT + PAGE_SIZE), 2 * PAGE_SIZE, &done);
+    borrow_end(&b);
+    SELFTEST_CHECK(out == INV_OK && in == INV_OK && done == 2 * PAGE_SIZE);
+    SELFTEST_CHECK(vmo_read(v, 6 * PAGE_SIZE - 3, text, 6, &done) == INV_OK && memcmp(text, "hello", 6) == 0);
+    borrow_begin(&b, as);
+    out = vmo_read_user(v, 0, (void user_ptr *)(AT + 8 * PAGE_SIZE - 10), 100, &done); // runs out of the mapping
+    borrow_end(&b);
+    SELFTEST_CHECK(out == INV_ERR_FAULT && done == 10);
+    aspace_put(as);
+    vmo_put(v);
+    return true;
+}
+SELFTEST("vm/copies_between_an_object_and_its_own_mapping", copy_to_itself);
+
+static bool stacks(void) {
+    char *stack[40];
+
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 40; i++) {
+            SELFTEST_CHECK((stack[i] = kstack_alloc(&root_job)));
+            memset(stack[i] + 64, 0x11, KERNEL_STACK_SIZE - 64);
+            SELFTEST_CHECK(kspace_is_guard((vaddr_t)stack[i] - 1) && !kspace_is_guard((vaddr_t)stack[i]));
+        }
+        for (unsigned i = 0; i < 40; i++)
+            kstack_free(stack[i]);
+    }
+    char *area = kspace_alloc(100 * PAGE_SIZE, NULL);
+    SELFTEST_CHECK(area && area[0] == 0 && area[100 * PAGE_SIZE - 1] == 0);
+    kspace_free(area);
+    return true;
+}
+SELFTEST("vm/kernel_stacks_come_and_go_with_guards", stacks);
+
+static bool small_memory(void) {
+    static char *object[600];
+
+    for (unsigned i = 0; i < 600; i++) {
+        size_t size = (i * 37) % 5000 + 1;
+        SELFTEST_CHECK((object[i] = kmalloc(size)));
+        SELFTEST_CHECK(IS_ALIGNED((uintptr_t)object[i], 16));
+        SELFTEST_CHECK((size & (size - 1)) || size < 16 || IS_ALIGNED((uintptr_t)object[i], size));
+        memset(object[i], (int)i, size);
+    }
+    for (unsigned i = 0; i < 600; i++) {
+        size_t size = (i * 37) % 5000 + 1;
+        SELFTEST_CHECK(object[i][0] == (char)i && object[i][size - 1] == (char)i);
+        kfree(object[i]);
+    }
+    SELFTEST_CHECK(!kmalloc(MIB(64)));
+    return true;
+}
+SELFTEST("vm/kmalloc_of_all_sizes_is_aligned_and_apart", small_memory);

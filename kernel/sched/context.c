@@ -28,7 +28,11 @@ void sched_context_init_boot(void) {
     object_type_register(&sched_context_type);
 }
 
-static uint8_t priority_for(const struct sched_params *p) {
+// A weight is there whatever the class: a thread of any class may inherit the fair class's priority.
+uint8_t sched_adopt_params(struct sched_context *c, const struct sched_params *p) {
+    c->params = *p;
+    if (p->class != SCHED_CLASS_FAIR)
+        c->params.weight = p->class == SCHED_CLASS_IDLE ? WEIGHT_MIN : FAIR_WEIGHT_DEFAULT;
     switch (p->class) {
     case SCHED_CLASS_IDLE: return PRIORITY_BATCH;
     case SCHED_CLASS_FAIR: return PRIORITY_FAIR;
@@ -45,11 +49,10 @@ inv_status_t sched_thread_init(struct thread *t, const struct sched_params *para
         slab_free(&context_cache, c);
         return status;
     }
-    c->params = *params;
     t->sched.context = c;
     list_init(&t->sched.run_node);
     list_init(&t->sched.contended);
-    t->sched.base_priority = priority_for(params);
+    t->sched.base_priority = sched_adopt_params(c, params);
     t->sched.inherited = 0;
     atomic_init(&t->sched.priority, t->sched.base_priority);
     atomic_init(&t->sched.state, THREAD_NEW);

@@ -9,9 +9,6 @@
 
 #include "run_queue.h"
 
-#define WEIGHT_MIN 3
-#define WEIGHT_MAX 88761
-
 // t's run queue is locked: gives it another effective priority, wherever it is.
 static void set_priority(struct run_queue *q, struct thread *t, uint8_t priority) {
     bool queued = t->sched.queued;
@@ -30,18 +27,24 @@ static void set_priority(struct run_queue *q, struct thread *t, uint8_t priority
         sched_kick(q);
 }
 
-// t->lock is held. True if the effective priority changed.
-static bool update_priority(struct thread *t) {
+// t->lock and its run queue's are held. True if the effective priority changed.
+static bool update_priority_locked(struct run_queue *q, struct thread *t) {
     uint8_t priority = MAX(t->sched.base_priority, t->sched.inherited);
     if (priority == priority_of(t))
         return false;
+    set_priority(q, t, priority);
+    return true;
+}
+
+// t->lock is held.
+static bool update_priority(struct thread *t) {
     irq_flags_t flags;
     struct run_queue *q = run_queue_lock_thread(t, &flags);
     if (q->current == t)
         run_queue_charge(q, clock_monotonic());
-    set_priority(q, t, priority);
+    bool changed = update_priority_locked(q, t);
     spin_unlock_irq(&q->lock, flags);
-    return true;
+    return changed;
 }
 
 bool sched_boost(struct thread *t, uint8_t priority) {
@@ -63,14 +66,6 @@ static bool params_valid(const struct sched_params *p) {
     }
 }
 
-static uint8_t priority_of_params(const struct sched_params *p) {
-    switch (p->class) {
-    case SCHED_CLASS_IDLE: return PRIORITY_BATCH;
-    case SCHED_CLASS_FAIR: return PRIORITY_FAIR;
-    default: return p->priority;
-    }
-}
-
 inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
     if (!params_valid(p))
         return INV_ERR_INVALID;
@@ -79,10 +74,9 @@ inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
     struct run_queue *q = run_queue_lock_thread(t, &flags);
     if (q->current == t)
         run_queue_charge(q, clock_monotonic()); // by the weight that it had
-    t->sched.context->params = *p;
+    t->sched.base_priority = sched_adopt_params(t->sched.context, p);
+    bool changed = update_priority_locked(q, t);
     spin_unlock_irq(&q->lock, flags);
-    t->sched.base_priority = priority_of_params(p);
-    bool changed = update_priority(t);
     spin_unlock(&t->lock);
     if (changed)
         mutex_reprioritise(t);

@@ -23,6 +23,8 @@
 #define SLICE_MAX            NSEC_PER_SEC
 #define WAKE_CREDIT          (SLICE_DEFAULT / 2) // virtual time by which a sleeper may be behind when it wakes
 #define WAKE_GRANULARITY     (SLICE_DEFAULT / 3) // lag from which a wake preempts within the fair class
+#define WEIGHT_MIN           3
+#define WEIGHT_MAX           88761
 #define BALANCE_INTERVAL     (4 * NSEC_PER_MSEC)
 #define PRIORITY_WORDS       (PRIORITY_COUNT / 64)
 
@@ -90,6 +92,9 @@ void sched_kick(struct run_queue *q);                  // lock held: makes its p
 // place.c
 unsigned sched_place(const struct thread *t, unsigned last); // where a thread that becomes runnable should run
 bool sched_find_lower(const struct thread *t, unsigned *out_cpu); // a processor that t may use and that runs less urgent work
+
+// context.c. Returns the priority that goes with p.
+uint8_t sched_adopt_params(struct sched_context *c, const struct sched_params *p);
 
 // balance.c. No lock held, interrupts off.
 bool sched_pull(struct run_queue *q);                  // takes work from the busiest other processor. True if it got any

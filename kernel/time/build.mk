@@ -1,1 +1,2 @@
 obj-y += timer.c clock.c
+obj-$(CONFIG_SELFTEST) += time_selftest.c

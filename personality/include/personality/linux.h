@@ -63,6 +63,7 @@ bool linux_signal_pending(void);
 // Timespecs as user memory has them.
 struct linux_timespec { int64_t seconds, nanoseconds; };
 int64_t linux_timespec_get(uint64_t user, nstime_t *out_duration); // EFAULT, EINVAL
+int64_t linux_timespec_check(const struct linux_timespec *ts, nstime_t *out_duration); // EINVAL. Too long to count: NSTIME_NEVER
 // A temporary signal mask for ppoll, pselect6, sigsuspend: set before the wait; restored at the return to user mode if a handler ran, else by end.
 int64_t linux_sigmask_begin(uint64_t user_set, uint64_t size);
 void linux_sigmask_end(bool interrupted);

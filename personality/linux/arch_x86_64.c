@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// What the Linux ABI of x86-64 says about registers: signal frames and rt_sigreturn, exceptions as signals, the registers of a cloned thread, arch_prctl.
+// Context: the thread concerned.
+//
+// A signal frame, from the handler's stack pointer upwards (Linux: arch/x86/include/asm/sigframe.h describes the same words):
+//
+//     return address (SA_RESTORER) | ucontext: flags, link, stack, registers, mask | siginfo | ... 64-byte aligned: floating-point state, magic
+//
+// The stack pointer at the handler's entry is 8 below a multiple of 16, as after a call. The floating-point state is the processor's own save format with
+// Linux's description in the bytes that the processor leaves to software (464 to 511), so that programs find the extended part.
+#include "process.h"
+
+#include <arch/context.h>
+#include <arch/usercopy.h>
+#include <kernel/assert.h>
+#include <kernel/boot.h>
+#include <kernel/slab.h>
+
+#define RED_ZONE          128
+#define UC_FP_XSTATE      1u
+#define UC_SIGCONTEXT_SS  2u
+#define UC_STRICT_SS      4u
+#define FP_MAGIC1         0x46505853u
+#define FP_MAGIC2         0x46505845u
+#define FP_LEGACY_SIZE    512
+#define FP_SOFTWARE_BYTES 464
+#define FP_HEADER_SIZE    64
+#define FLAG_TF           0x100u
+#define FLAG_DF           0x400u
+#define FLAG_RF           0x10000u
+#define FLAGS_RESTORED    0x50dd5u // what rt_sigreturn takes from the frame: CF PF AF ZF SF TF DF OF RF AC
+#define SS_ONSTACK        1u
+#define SS_DISABLE        2u
+#define SS_AUTODISARM     (1u << 31)
+
+struct sigcontext {
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip, flags;
+    uint16_t cs, gs, fs, ss;
+    uint64_t error, trap, old_mask, address, fp_state, reserved[8];
+};
+struct signal_frame {
+    uint64_t return_address;
+    uint64_t uc_flags, uc_link;
+    struct {
+        uint64_t sp;
+        uint32_t flags, pad;
+        uint64_t size;
+    } stack;
+    struct sigcontext context;
+    linux_sigset_t mask;
+    struct linux_siginfo info;
+};
+_Static_assert(sizeof(struct sigcontext) == 256, "struct sigcontext is ABI");
+_Static_assert(offsetof(struct signal_frame, info) == 312, "struct rt_sigframe is ABI");
+
+struct fp_software { // bytes 464 to 511 of the state
+    uint32_t magic1, extended_size;
+    uint64_t features;
+    uint32_t state_size, pad[7];
+};
+_Static_assert(sizeof(struct fp_software) == 48, "struct _fpx_sw_bytes is ABI");
+
+static struct slab_cache fp_cache; // save areas on their way to and from user memory
+
+static inv_status_t arch_init(void) {
+    slab_cache_init(&fp_cache, "linux_fp", arch_fpu_size(), 64);
+    return INV_OK;
+}
+BOOT_CALL("linux signal frames", BOOT_STAGE_EXECUTIVE, arch_init);
+
+// --- floating-point state ---
+
+static bool fp_extended(void) {
+    return arch_fpu_size() > FP_LEGACY_SIZE;
+}
+
+static uint64_t fp_frame_size(void) {
+    return arch_fpu_size() + (fp_extended() ? sizeof(uint32_t) : 0);
+}
+
+static uint64_t fp_features(void) {
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static bool fp_store(uint64_t user) {
+    uint8_t *area = slab_alloc(&fp_cache);
+    uint32_t magic2 = FP_MAGIC2;
+    bool good;
+
+    if (area == NULL)
+        return false;
+    memset(area, 0, arch_fpu_size());
+    arch_fpu_save_current(area);
+    if (fp_extended()) {
+        struct fp_software sw = {.magic1 = FP_MAGIC1,
+                                 .extended_size = (uint32_t)fp_frame_size(),
+                                 .features = fp_features(),
+                                 .state_size = (uint32_t)arch_fpu_size()};
+        memcpy(area + FP_SOFTWARE_BYTES, &sw, sizeof(sw));
+    }
+    good = arch_copy_to_user((void user_ptr *)user, area, arch_fpu_size()) == INV_OK;
+    if (good && fp_extended())
+        good = arch_copy_to_user((void user_ptr *)(user + arch_fpu_size()), &magic2, sizeof(magic2)) == INV_OK;
+    slab_free(&fp_cache, area);
+    return good;
+}
+
+// True if the user's area describes itself as an extended one of our size.
+static bool fp_is_extended(uint64_t user, const uint8_t *legacy) {
+    struct fp_software sw;
+    uint32_t magic2;
+
+    memcpy(&sw, legacy + FP_SOFTWARE_BYTES, sizeof(sw));
+    return fp_extended() && sw.magic1 == FP_MAGIC1 && sw.state_size == arch_fpu_size() && sw.extended_size == fp_frame_size() &&
+           arch_user_load32((const uint32_t user_ptr *)(user + arch_fpu_size()), &magic2) == INV_OK && magic2 == FP_MAGIC2;
+}
+
+static bool fp_load(uint64_t user) {
+    uint8_t *area = slab_alloc(&fp_cache);
+    bool good = true;
+
+    if (area == NULL)
+        return false;
+    if (user == 0) {
+        arch_fpu_init(area);
+    } else {
+        memset(area, 0, arch_fpu_size());
+        good = arch_copy_from_user(area, (const void user_ptr *)user, FP_LEGACY_SIZE) == INV_OK;
+        if (good && fp_is_extended(user, area)) {
+            good = arch_copy_from_user(area + FP_LEGACY_SIZE, (const void user_ptr *)(user + FP_LEGACY_SIZE),
+                                       arch_fpu_size() - FP_LEGACY_SIZE) == INV_OK;
+        } else if (fp_extended()) {
+            uint64_t components = 3; // x87 and SSE are what the legacy area holds
+            memcpy(area + FP_LEGACY_SIZE, &components, sizeof(components));
+        }
+    }
+    good = good && arch_fpu_load_current(area) == INV_OK;
+    slab_free(&fp_cache, area);
+    return good;
+}
+
+// --- signal frames ---
+
+uint64_t linux_arch_frame_minimum(void) {
+    // The frame, the state with room for its alignment, the red zone that is skipped on an ordinary stack.
+    return ALIGN_UP(sizeof(struct signal_frame) + fp_frame_size() + 64 + 16, 16);
+}
+
+static bool on_altstack(const struct linux_altstack *a, uint64_t sp) {
+    return !(a->flags & SS_AUTODISARM) && sp > a->sp && sp - a->sp <= a->size;
+}
+
+static void context_fill(struct sigcontext *c, const struct arch_frame *f, const struct linux_thread *t) {
+    *c = (struct sigcontext){
+        .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11, .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
+        .di = f->rdi, .si = f->rsi, .bp = f->rbp, .bx = f->rbx, .dx = f->rdx, .ax = f->rax, .cx = f->rcx, .sp = f->rsp,
+        .ip = f->rip, .flags = f->rflags, .cs = (uint16_t)f->cs, .ss = (uint16_t)f->ss,
+        .error = t->trap.error, .trap = t->trap.vector, .address = t->trap.address,
+    };
+}
+
+static void handler_registers(struct arch_frame *f, const struct linux_sigaction *a, int signal, uint64_t frame) {
+    f->rdi = (uint64_t)signal;
+    f->rsi = frame + offsetof(struct signal_frame, info);
+    f->rdx = frame + offsetof(struct signal_frame, uc_flags);
+    f->rax = 0;
+    f->rip = a->handler;
+    f->rsp = frame;
+    f->rflags &= ~(uint64_t)(FLAG_DF | FLAG_RF | FLAG_TF);
+    f->vector = 0; // not a call any more: nothing to restart
+    arch_frame_sanitize(f);
+}
+
+bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info, linux_sigset_t mask) {
+    struct linux_thread *t = linux_current();
+    struct linux_altstack *alt = &t->altstack;
+    struct signal_frame frame = {.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_SS | (fp_extended() ? UC_FP_XSTATE : 0)};
+    bool entered = (a->flags & LINUX_SA_ONSTACK) && alt->size != 0 && !on_altstack(alt, f->rsp);
+    bool inside = on_altstack(alt, f->rsp) || entered;
+    uint64_t sp = entered ? alt->sp + alt->size : f->rsp - RED_ZONE, fp, at;
+
+    if (!(a->flags & LINUX_SA_RESTORER))
+        return false; // x86-64 has no trampoline of the kernel's
+    fp = ALIGN_DOWN(sp - fp_frame_size(), 64);
+    at = ALIGN_DOWN(fp - sizeof(frame), 16) - 8;
+    if (inside && !(at > alt->sp && at - alt->sp <= alt->size) && (alt->flags & SS_AUTODISARM) == 0)
+        return false; // it would run off the alternate stack
+    context_fill(&frame.context, f, t);
+    frame.context.old_mask = mask;
+    frame.context.fp_state = fp;
+    frame.return_address = a->restorer;
+    frame.stack.sp = alt->sp;
+    frame.stack.flags = alt->size == 0 ? SS_DISABLE : (alt->flags & SS_AUTODISARM) | (on_altstack(alt, f->rsp) ? SS_ONSTACK : 0);
+    frame.stack.size = alt->size;
+    frame.mask = mask;
+    frame.info = *info;
+    if (!fp_store(fp) || arch_copy_to_user((void user_ptr *)at, &frame, sizeof(frame)) != INV_OK)
+        return false;
+    if (alt->flags & SS_AUTODISARM)
+        *alt = (struct linux_altstack){.flags = SS_DISABLE};
+    handler_registers(f, a, info->signo, at);
+    return true;
+}
+
+static void context_restore(struct arch_frame *f, const struct sigcontext *c) {
+    f->r8 = c->r8, f->r9 = c->r9, f->r10 = c->r10, f->r11 = c->r11;
+    f->r12 = c->r12, f->r13 = c->r13, f->r14 = c->r14, f->r15 = c->r15;
+    f->rdi = c->di, f->rsi = c->si, f->rbp = c->bp, f->rbx = c->bx;
+    f->rdx = c->dx, f->rax = c->ax, f->rcx = c->cx, f->rsp = c->sp, f->rip = c->ip;
+    f->rflags = (f->rflags & ~(uint64_t)FLAGS_RESTORED) | (c->flags & FLAGS_RESTORED);
+    f->vector = 0;
+    arch_frame_sanitize(f);
+}
+
+int64_t linux_rt_sigreturn(struct arch_frame *f) {
+    struct signal_frame frame;
+
+    // The restorer's call is made after the handler's return has popped the return address.
+    if (arch_copy_from_user(&frame, (const void user_ptr *)(f->rsp - 8), offsetof(struct signal_frame, info)) != INV_OK ||
+        !fp_load(frame.context.fp_state)) {
+        signal_force_segv();
+        linux_arch_call_resolved(f);
+        return 0;
+    }
+    signal_set_blocked(frame.mask);
+    context_restore(f, &frame.context);
+    struct linux_altstack s = {.sp = frame.stack.sp, .size = frame.stack.size, .flags = frame.stack.flags};
+    (void)linux_altstack_set(&s, f->rsp); // as Linux: a bad one is ignored
+    return (int64_t)f->rax;
+}
+
+bool linux_arch_call_result(const struct arch_frame *f, int64_t *out_result) {
+    *out_result = (int64_t)f->rax;
+    return f->vector == ARCH_VECTOR_SYSCALL;
+}
+
+void linux_arch_call_resolved(struct arch_frame *f) {
+    f->vector = 0;
+}
+
+// --- exceptions ---
+
+// The cause of a floating-point exception: x87 status against control, or MXCSR, whose mask bits stand 7 above.
+static int float_code(unsigned vector) {
+    uint32_t mxcsr, raised;
+
+    if (vector == 16) {
+        uint16_t control, status;
+        __asm__ volatile("fnstcw %0" : "=m"(control));
+        __asm__ volatile("fnstsw %0" : "=m"(status));
+        raised = status & ~control;
+    } else {
+        __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+        raised = mxcsr & ~(mxcsr >> 7);
+    }
+    return raised & 1 ? 7 : raised & 4 ? 3 : raised & 8 ? 4 : raised & 0x12 ? 5 : raised & 0x20 ? 6 : 0; // INV, DIV, OVF, UND, RES
+}
+
+static void exception_describe(const struct arch_frame *f, const struct exception *e, struct linux_siginfo *i) {
+    uint64_t pc = arch_frame_pc(f);
+
+    switch (e->kind) {
+    case EXCEPTION_ILLEGAL_INSTRUCTION: *i = (struct linux_siginfo){.signo = LINUX_SIGILL, .code = 2, .fault.address = pc}; break;
+    case EXCEPTION_DIVIDE: *i = (struct linux_siginfo){.signo = LINUX_SIGFPE, .code = 1, .fault.address = pc}; break;
+    case EXCEPTION_FLOAT: *i = (struct linux_siginfo){.signo = LINUX_SIGFPE, .code = float_code(e->arch_vector), .fault.address = pc}; break;
+    case EXCEPTION_BREAKPOINT: *i = (struct linux_siginfo){.signo = LINUX_SIGTRAP, .code = LINUX_SI_KERNEL}; break;
+    case EXCEPTION_SINGLE_STEP: *i = (struct linux_siginfo){.signo = LINUX_SIGTRAP, .code = 2, .fault.address = pc}; break;
+    case EXCEPTION_ALIGNMENT: *i = (struct linux_siginfo){.signo = LINUX_SIGBUS, .code = 1}; break;
+    case EXCEPTION_PAGE:
+        *i = (struct linux_siginfo){.signo = LINUX_SIGSEGV, .code = e->protection ? 2 : 1, .fault.address = e->address};
+        break;
+    case EXCEPTION_BUS: *i = (struct linux_siginfo){.signo = LINUX_SIGBUS, .code = 2, .fault.address = e->address}; break;
+    case EXCEPTION_PROTECTION:
+    case EXCEPTION_OVERFLOW:
+    default:
+        *i = (struct linux_siginfo){.signo = e->arch_vector == 11 || e->arch_vector == 12 ? LINUX_SIGBUS : LINUX_SIGSEGV, .code = LINUX_SI_KERNEL};
+        break;
+    }
+}
+
+void linux_arch_exception(struct arch_frame *f, const struct exception *e) {
+    struct linux_thread *t = linux_current();
+    struct linux_siginfo info;
+
+    exception_describe(f, e, &info);
+    t->trap.vector = e->arch_vector;
+    t->trap.error = e->arch_error;
+    if (e->kind == EXCEPTION_PAGE || e->kind == EXCEPTION_BUS)
+        t->trap.address = e->address;
+    signal_force(&info);
+}
+
+// --- clone, exec ---
+
+void linux_arch_clone_frame(struct arch_frame *f, uint64_t stack) {
+    f->rax = 0;
+    f->vector = 0;
+    if (stack != 0)
+        f->rsp = stack;
+}
+
+void linux_arch_clone_thread(struct thread *child, bool new_tls, uint64_t tls) {
+    struct thread *me = current_thread();
+
+    if (child->arch.fpu != NULL)
+        arch_fpu_save_current(child->arch.fpu);
+    child->arch.fs_base = new_tls ? tls : me->arch.fs_base;
+    child->arch.gs_base = me->arch.gs_base;
+}
+
+void linux_arch_exec_reset(void) {
+    void *area = slab_alloc(&fp_cache);
+
+    if (area != NULL) {
+        arch_fpu_init(area);
+        (void)!arch_fpu_load_current(area);
+        slab_free(&fp_cache, area);
+    }
+    arch_set_fs_base(0);
+    arch_set_gs_base(0);
+}
+
+uint64_t linux_arch_hwcap(void) {
+    uint32_t a = 1, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    return d;
+}
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
+int64_t linux_arch_prctl(struct arch_frame *f) {
+    uint64_t value = LINUX_ARG(f, 1);
+    const struct arch_thread *t = &current_thread()->arch;
+
+    switch ((int)LINUX_ARG(f, 0)) {
+    case ARCH_SET_FS:
+    case ARCH_SET_GS:
+        if (value >= ARCH_USER_END)
+            return -LINUX_EPERM;
+        if ((int)LINUX_ARG(f, 0) == ARCH_SET_FS)
+            arch_set_fs_base(value);
+        else
+            arch_set_gs_base(value);
+        return 0;
+    case ARCH_GET_FS:
+    case ARCH_GET_GS:
+        value = (int)LINUX_ARG(f, 0) == ARCH_GET_FS ? t->fs_base : t->gs_base;
+        return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &value, sizeof(value)) == INV_OK ? 0 : -LINUX_EFAULT;
+    default: return -LINUX_EINVAL;
+    }
+}

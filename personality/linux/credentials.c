@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// User and group identities and capabilities: the calls that read and change them, what exec makes of them, and who may signal or inspect whom.
+//
+// A token never changes once it is shared: every call makes a copy, changes it, and puts it in the place of the old one. Others look at a thread's token
+// under its process's lock.
+#include "exec.h"
+
+#include <arch/usercopy.h>
+
+#define ID_NONE UINT32_MAX // -1: leave it
+#define ID_CAPABILITIES ((1ull << (CAP_LAST + 1)) - 1)
+// What an unprivileged fsuid takes away from the effective set.
+#define CAPABILITIES_FS                                                                                                                \
+    (1ull << CAP_CHOWN | 1ull << CAP_MKNOD | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER |             \
+     1ull << CAP_FSETID | 1ull << 9 | 1ull << 32)
+#define SECURE_NOROOT          (1u << 0)
+#define SECURE_NO_SETUID_FIXUP (1u << 2)
+#define SECURE_KEEP_CAPS       (1u << 4)
+
+void linux_token_install(struct token *token) {
+    struct linux_thread *t = linux_current();
+    struct linux_process *p = t->process;
+    struct token *old = t->token, *old_process = NULL;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+
+    t->token = token;
+    if (t->pid == p->pid) {
+        old_process = p->token;
+        p->token = token;
+        object_get(&token->obj);
+    }
+    spin_unlock_irq(&p->lock, flags);
+    object_put(&old->obj);
+    if (old_process != NULL)
+        object_put(&old_process->obj);
+}
+
+static int64_t token_copy(struct token **out) {
+    return linux_result(token_clone(linux_token(), linux_job(), out));
+}
+
+// Identity changes drop or return capabilities (capabilities(7), "Effect of user ID changes on capabilities").
+static void capabilities_fix(struct token *t, const struct token *old) {
+    bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
+    bool has_root = t->uid == 0 || t->euid == 0 || t->suid == 0;
+
+    if (t->securebits & SECURE_NO_SETUID_FIXUP)
+        return;
+    if (had_root && !has_root && !(t->securebits & SECURE_KEEP_CAPS)) {
+        if (!linux_current()->keep_capabilities) {
+            t->cap_permitted = 0;
+            t->cap_effective = 0;
+        }
+        t->cap_ambient = 0;
+    }
+    if (old->euid == 0 && t->euid != 0)
+        t->cap_effective = 0;
+    if (old->euid != 0 && t->euid == 0)
+        t->cap_effective = t->cap_permitted;
+}
+
+static int64_t uid_commit(struct token *t) {
+    const struct token *old = linux_token();
+
+    capabilities_fix(t, old);
+    if (t->euid != old->euid || t->egid != old->egid || t->fsuid != old->fsuid || t->fsgid != old->fsgid)
+        atomic_store(&linux_current_process()->dumpable, 0);
+    linux_token_install(t);
+    return 0;
+}
+
+static int64_t refuse(struct token *t) {
+    object_put(&t->obj);
+    return -LINUX_EPERM;
+}
+
+int64_t linux_setuid(struct arch_frame *f) {
+    uint32_t uid = (uint32_t)LINUX_ARG(f, 0);
+    struct token *t;
+
+    if (uid == ID_NONE)
+        return -LINUX_EINVAL;
+    int64_t result = token_copy(&t);
+    if (result != 0)
+        return result;
+    if (token_capable(t, CAP_SETUID))
+        t->uid = t->suid = uid;
+    else if (uid != t->uid && uid != t->suid)
+        return refuse(t);
+    t->euid = t->fsuid = uid;
+    return uid_commit(t);
+}
+
+int64_t linux_setgid(struct arch_frame *f) {
+    uint32_t gid = (uint32_t)LINUX_ARG(f, 0);
+    struct token *t;
+
+    if (gid == ID_NONE)
+        return -LINUX_EINVAL;
+    int64_t result = token_copy(&t);
+    if (result != 0)
+        return result;
+    if (token_capable(t, CAP_SETGID))
+        t->gid = t->sgid = gid;
+    else if (gid != t->gid && gid != t->sgid)
+        return refuse(t);
+    t->egid = t->fsgid = gid;
+    return uid_commit(t);
+}
+
+int64_t linux_setreuid(struct arch_frame *f) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1);
+    const struct token *old = linux_token();
+    bool privileged = token_capable(old, CAP_SETUID);
+    struct token *t;
+    int64_t result = token_copy(&t);
+
+    if (result != 0)
+        return result;
+    if (r != ID_NONE && !privileged && r != old->uid && r != old->euid)
+        return refuse(t);
+    if (e != ID_NONE && !privileged && e != old->uid && e != old->euid && e != old->suid)
+        return refuse(t);
+    t->uid = r != ID_NONE ? r : t->uid;
+    t->euid = e != ID_NONE ? e : t->euid;
+    if (r != ID_NONE || (e != ID_NONE && e != old->uid))
+        t->suid = t->euid;
+    t->fsuid = t->euid;
+    return uid_commit(t);
+}
+
+int64_t linux_setregid(struct arch_frame *f) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1);
+    const struct token *old = linux_token();
+    bool privileged = token_capable(old, CAP_SETGID);
+    struct token *t;
+    int64_t result = token_copy(&t);
+
+    if (result != 0)
+        return result;
+    if (r != ID_NONE && !privileged && r != old->gid && r != old->egid)
+        return refuse(t);
+    if (e != ID_NONE && !privileged && e != old->gid && e != old->egid && e != old->sgid)
+        return refuse(t);
+    t->gid = r != ID_NONE ? r : t->gid;
+    t->egid = e != ID_NONE ? e : t->egid;
+    if (r != ID_NONE || (e != ID_NONE && e != old->gid))
+        t->sgid = t->egid;
+    t->fsgid = t->egid;
+    return uid_commit(t);
+}
+
+static bool one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c) {
+    return id == ID_NONE || id == a || id == b || id == c;
+}
+
+int64_t linux_setresuid(struct arch_frame *f) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1), s = (uint32_t)LINUX_ARG(f, 2);
+    const struct token *o = linux_token();
+    struct token *t;
+    int64_t result = token_copy(&t);
+
+    if (result != 0)
+        return result;
+    if (!token_capable(o, CAP_SETUID) &&
+        !(one_of(r, o->uid, o->euid, o->suid) && one_of(e, o->uid, o->euid, o->suid) && one_of(s, o->uid, o->euid, o->suid)))
+        return refuse(t);
+    t->uid = r != ID_NONE ? r : t->uid;
+    t->suid = s != ID_NONE ? s : t->suid;
+    t->euid = e != ID_NONE ? e : t->euid;
+    t->fsuid = t->euid;
+    return uid_commit(t);
+}
+
+int64_t linux_setresgid(struct arch_frame *f) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1), s = (uint32_t)LINUX_ARG(f, 2);
+    const struct token *o = linux_token();
+    struct token *t;
+    int64_t result = token_copy(&t);
+
+    if (result != 0)
+        return result;
+    if (!token_capable(o, CAP_SETGID) &&
+        !(one_of(r, o->gid, o->egid, o->sgid) && one_of(e, o->gid, o->egid, o->sgid) && one_of(s, o->gid, o->egid, o->sgid)))
+        return refuse(t);
+    t->gid = r != ID_NONE ? r : t->gid;
+    t->sgid = s != ID_NONE ? s : t->sgid;
+    t->egid = e != ID_NONE ? e : t->egid;
+    t->fsgid = t->egid;
+    return uid_commit(t);
+}
+
+// setfsuid and setfsgid return the old value and no error.
+int64_t linux_setfsuid(struct arch_frame *f) {
+    uint32_t id = (uint32_t)LINUX_ARG(f, 0), old = linux_token()->fsuid;
+    struct token *t;
+
+    if (id == ID_NONE || id == old || token_copy(&t) != 0)
+        return old;
+    if (!token_capable(t, CAP_SETUID) && !one_of(id, t->uid, t->euid, t->suid)) {
+        (void)refuse(t);
+        return old;
+    }
+    t->fsuid = id;
+    if (old == 0 && id != 0)
+        t->cap_effective &= ~CAPABILITIES_FS;
+    if (old != 0 && id == 0)
+        t->cap_effective |= t->cap_permitted & CAPABILITIES_FS;
+    (void)uid_commit(t);
+    return old;
+}
+
+int64_t linux_setfsgid(struct arch_frame *f) {
+    uint32_t id = (uint32_t)LINUX_ARG(f, 0), old = linux_token()->fsgid;
+    struct token *t;
+
+    if (id == ID_NONE || id == old || token_copy(&t) != 0)
+        return old;
+    if (!token_capable(t, CAP_SETGID) && !one_of(id, t->gid, t->egid, t->sgid)) {
+        (void)refuse(t);
+        return old;
+    }
+    t->fsgid = id;
+    (void)uid_commit(t);
+    return old;
+}
+
+int64_t linux_getuid(struct arch_frame *f) {
+    return linux_token()->uid;
+}
+int64_t linux_geteuid(struct arch_frame *f) {
+    return linux_token()->euid;
+}
+int64_t linux_getgid(struct arch_frame *f) {
+    return linux_token()->gid;
+}
+int64_t linux_getegid(struct arch_frame *f) {
+    return linux_token()->egid;
+}
+
+static int64_t three_store(struct arch_frame *f, uint32_t a, uint32_t b, uint32_t c) {
+    if (arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 0), a) != INV_OK || arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), b) != INV_OK ||
+        arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 2), c) != INV_OK)
+        return -LINUX_EFAULT;
+    return 0;
+}
+
+int64_t linux_getresuid(struct arch_frame *f) {
+    const struct token *t = linux_token();
+    return three_store(f, t->uid, t->euid, t->suid);
+}
+
+int64_t linux_getresgid(struct arch_frame *f) {
+    const struct token *t = linux_token();
+    return three_store(f, t->gid, t->egid, t->sgid);
+}
+
+int64_t linux_getgroups(struct arch_frame *f) {
+    const struct token *t = linux_token();
+    int size = (int)LINUX_ARG(f, 0);
+
+    if (size < 0)
+        return -LINUX_EINVAL;
+    if (size == 0)
+        return t->group_count;
+    if ((uint32_t)size < t->group_count)
+        return -LINUX_EINVAL;
+    if (arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), t->groups, t->group_count * sizeof(uint32_t)) != INV_OK)
+        return -LINUX_EFAULT;
+    return t->group_count;
+}
+
+int64_t linux_setgroups(struct arch_frame *f) {
+    uint64_t n = (uint32_t)LINUX_ARG(f, 0);
+    struct token *t;
+
+    if (!token_capable(linux_token(), CAP_SETGID))
+        return -LINUX_EPERM;
+    if (n > 65536)
+        return -LINUX_EINVAL;
+    if (n > TOKEN_MAX_GROUPS)
+        return -LINUX_ENOMEM; // a token holds no more
+    int64_t result = token_copy(&t);
+    if (result != 0)
+        return result;
+    if (arch_copy_from_user(t->groups, (const void user_ptr *)LINUX_ARG(f, 1), n * sizeof(uint32_t)) != INV_OK) {
+        object_put(&t->obj);
+        return -LINUX_EFAULT;
+    }
+    t->group_count = (uint32_t)n;
+    linux_token_install(t);
+    return 0;
+}
+
+// --- capabilities ---
+
+struct capability_header {
+    uint32_t version;
+    int32_t pid;
+};
+#define CAPABILITY_V1 0x19980330u
+#define CAPABILITY_V2 0x20071026u
+#define CAPABILITY_V3 0x20080522u
+
+// Words of each set by version; 0: unknown, and the version preferred is written back.
+static int64_t capability_header_get(uint64_t user, struct capability_header *h, unsigned *words) {
+    if (arch_copy_from_user(h, (const void user_ptr *)user, sizeof(*h)) != INV_OK)
+        return -LINUX_EFAULT;
+    *words = h->version == CAPABILITY_V1 ? 1 : h->version == CAPABILITY_V2 || h->version == CAPABILITY_V3 ? 2 : 0;
+    if (*words == 0) {
+        if (arch_user_store32((uint32_t user_ptr *)user, CAPABILITY_V3) != INV_OK)
+            return -LINUX_EFAULT;
+        return -LINUX_EINVAL;
+    }
+    return 0;
+}
+
+int64_t linux_capget(struct arch_frame *f) {
+    struct capability_header h;
+    uint32_t data[2][3];
+    unsigned words;
+    int64_t result = capability_header_get(LINUX_ARG(f, 0), &h, &words);
+
+    if (result == -LINUX_EINVAL && LINUX_ARG(f, 1) == 0)
+        return 0; // only the version was asked for
+    if (result != 0)
+        return result;
+    if (h.pid < 0)
+        return -LINUX_EINVAL;
+    struct linux_process *p = linux_process_of_tid(h.pid);
+    if (p == NULL)
+        return -LINUX_ESRCH;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+    const struct token *t = h.pid == 0 ? linux_token() : p->token;
+    for (unsigned i = 0; i < 2; i++) {
+        data[i][0] = (uint32_t)(t->cap_effective >> (32 * i));
+        data[i][1] = (uint32_t)(t->cap_permitted >> (32 * i));
+        data[i][2] = (uint32_t)(t->cap_inheritable >> (32 * i));
+    }
+    spin_unlock_irq(&p->lock, flags);
+    linux_process_put(p);
+    if (LINUX_ARG(f, 1) == 0)
+        return 0;
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), data, words * sizeof(data[0])) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+int64_t linux_capset(struct arch_frame *f) {
+    struct capability_header h;
+    uint32_t data[2][3] = {{0}};
+    unsigned words;
+    struct token *t;
+    int64_t result = capability_header_get(LINUX_ARG(f, 0), &h, &words);
+
+    if (result != 0)
+        return result;
+    if (h.pid != 0 && h.pid != linux_current()->pid->number)
+        return -LINUX_EPERM;
+    if (arch_copy_from_user(data, (const void user_ptr *)LINUX_ARG(f, 1), words * sizeof(data[0])) != INV_OK)
+        return -LINUX_EFAULT;
+    uint64_t effective = ((uint64_t)data[1][0] << 32 | data[0][0]) & ID_CAPABILITIES;
+    uint64_t permitted = ((uint64_t)data[1][1] << 32 | data[0][1]) & ID_CAPABILITIES;
+    uint64_t inheritable = ((uint64_t)data[1][2] << 32 | data[0][2]) & ID_CAPABILITIES;
+    result = token_copy(&t);
+    if (result != 0)
+        return result;
+    bool may_inherit = token_capable(t, CAP_SETPCAP) || !(inheritable & ~(t->cap_inheritable | t->cap_permitted));
+    if (!may_inherit || (inheritable & ~(t->cap_inheritable | t->cap_bounding)) || (permitted & ~t->cap_permitted) || (effective & ~permitted))
+        return refuse(t);
+    t->cap_effective = effective;
+    t->cap_permitted = permitted;
+    t->cap_inheritable = inheritable;
+    t->cap_ambient &= permitted & inheritable;
+    linux_token_install(t);
+    return 0;
+}
+
+// --- exec ---
+
+// capabilities(7), "Transformation of capabilities during execve()", without file capabilities.
+static void exec_capabilities(struct token *t, bool identity_changed) {
+    bool root = !(t->securebits & SECURE_NOROOT) && (t->euid == 0 || t->uid == 0);
+
+    if (identity_changed)
+        t->cap_ambient = 0;
+    if (root) {
+        t->cap_permitted = t->cap_inheritable | t->cap_bounding;
+        t->cap_effective = t->euid == 0 ? t->cap_permitted : 0;
+    } else {
+        t->cap_permitted = t->cap_ambient;
+        t->cap_effective = t->cap_ambient;
+    }
+    t->securebits &= ~SECURE_KEEP_CAPS;
+}
+
+int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out, bool *out_secure) {
+    struct inode *inode = file->inode;
+    struct token *t;
+    int64_t result = linux_result(token_clone(old, job, &t));
+
+    if (result != 0)
+        return result;
+    if (!no_privileges && !t->no_new_privs && !(inode->superblock->flags & MOUNT_NOSUID)) {
+        mutex_lock(&inode->lock);
+        if (inode->mode & MODE_SETUID)
+            t->euid = inode->uid;
+        if ((inode->mode & (MODE_SETGID | 0010)) == (MODE_SETGID | 0010))
+            t->egid = inode->gid;
+        mutex_unlock(&inode->lock);
+    }
+    bool changed = t->euid != old->euid || t->egid != old->egid;
+    t->suid = t->fsuid = t->euid;
+    t->sgid = t->fsgid = t->egid;
+    exec_capabilities(t, changed);
+    *out_secure = t->uid != t->euid || t->gid != t->egid || (t->uid != 0 && t->cap_permitted != old->cap_permitted && changed);
+    *out = t;
+    return 0;
+}
+
+// --- who may do what to whom ---
+
+bool linux_may_signal(const struct token *sender, const struct token *target) {
+    return sender->euid == target->suid || sender->euid == target->uid || sender->uid == target->suid || sender->uid == target->uid ||
+           token_capable(sender, CAP_KILL);
+}
+
+bool linux_may_inspect(struct linux_process *p) {
+    const struct token *me = linux_token();
+    bool same, allowed;
+
+    if (p == linux_current_process())
+        return true;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+    const struct token *t = p->token;
+    same = me->fsuid == t->uid && me->fsuid == t->euid && me->fsuid == t->suid && me->fsgid == t->gid && me->fsgid == t->egid && me->fsgid == t->sgid;
+    allowed = same && !(t->cap_permitted & ~me->cap_permitted) && atomic_load(&p->dumpable) == 1;
+    spin_unlock_irq(&p->lock, flags);
+    return allowed || token_capable(me, 19); // CAP_SYS_PTRACE
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Statuses become error numbers of Linux here and nowhere else. Pure: tested on the host (errno_test.c), which checks that no status is forgotten.
+#include <personality/errno.h>
+#include <personality/linux.h>
+
+// By the negated status. An entry of zero (but for OK) would be a status that was forgotten.
+static const uint16_t errnos[] = {
+    [-INV_OK] = 0,
+    [-INV_ERR_BAD_HANDLE] = LINUX_EBADF,
+    [-INV_ERR_WRONG_TYPE] = LINUX_EINVAL,
+    [-INV_ERR_ACCESS] = LINUX_EACCES,
+    [-INV_ERR_INVALID] = LINUX_EINVAL,
+    [-INV_ERR_BAD_STATE] = LINUX_EINVAL,
+    [-INV_ERR_NO_MEMORY] = LINUX_ENOMEM,
+    [-INV_ERR_QUOTA] = LINUX_ENOMEM,
+    [-INV_ERR_FAULT] = LINUX_EFAULT,
+    [-INV_ERR_RANGE] = LINUX_ERANGE,
+    [-INV_ERR_NOT_FOUND] = LINUX_ENOENT,
+    [-INV_ERR_EXISTS] = LINUX_EEXIST,
+    [-INV_ERR_TIMED_OUT] = LINUX_ETIMEDOUT,
+    [-INV_ERR_INTERRUPTED] = LINUX_EINTR,
+    [-INV_ERR_CANCELLED] = LINUX_ECANCELED,
+    [-INV_ERR_PEER_GONE] = LINUX_EIO,
+    [-INV_ERR_SHOULD_WAIT] = LINUX_EAGAIN,
+    [-INV_ERR_NOT_SUPPORTED] = LINUX_EOPNOTSUPP,
+    [-INV_ERR_NO_SYSCALL] = LINUX_ENOSYS,
+    [-INV_ERR_IO] = LINUX_EIO,
+    [-INV_ERR_BUSY] = LINUX_EBUSY,
+    [-INV_ERR_NOT_PRESENT] = LINUX_EFAULT,
+    [-INV_ERR_NOT_DIR] = LINUX_ENOTDIR,
+    [-INV_ERR_IS_DIR] = LINUX_EISDIR,
+    [-INV_ERR_NOT_EMPTY] = LINUX_ENOTEMPTY,
+    [-INV_ERR_LOOP] = LINUX_ELOOP,
+    [-INV_ERR_NAME_TOO_LONG] = LINUX_ENAMETOOLONG,
+    [-INV_ERR_CROSS_DEVICE] = LINUX_EXDEV,
+    [-INV_ERR_READ_ONLY] = LINUX_EROFS,
+    [-INV_ERR_NO_SPACE] = LINUX_ENOSPC,
+    [-INV_ERR_FILE_TOO_BIG] = LINUX_EFBIG,
+    [-INV_ERR_TOO_MANY_LINKS] = LINUX_EMLINK,
+    [-INV_ERR_TOO_MANY_FILES] = LINUX_EMFILE,
+    [-INV_ERR_FILE_TABLE_FULL] = LINUX_ENFILE,
+    [-INV_ERR_NOT_SEEKABLE] = LINUX_ESPIPE,
+    [-INV_ERR_PIPE] = LINUX_EPIPE,
+    [-INV_ERR_TEXT_BUSY] = LINUX_ETXTBSY,
+    [-INV_ERR_NOT_TTY] = LINUX_ENOTTY,
+    [-INV_ERR_NO_DEVICE] = LINUX_ENODEV,
+    [-INV_ERR_NO_ADDRESS] = LINUX_ENXIO,
+    [-INV_ERR_NOT_EXECUTABLE] = LINUX_ENOEXEC,
+    [-INV_ERR_TOO_BIG] = LINUX_E2BIG,
+    [-INV_ERR_NO_CHILD] = LINUX_ECHILD,
+    [-INV_ERR_NO_PROCESS] = LINUX_ESRCH,
+    [-INV_ERR_NOT_PERMITTED] = LINUX_EPERM,
+    [-INV_ERR_BAD_FD] = LINUX_EBADF,
+    [-INV_ERR_OVERFLOW] = LINUX_EOVERFLOW,
+    [-INV_ERR_TRY_AGAIN] = LINUX_EAGAIN,
+    [-INV_ERR_BAD_MESSAGE] = LINUX_EBADMSG,
+    [-INV_ERR_DEADLOCK] = LINUX_EDEADLK,
+    [-INV_ERR_RESTART] = LINUX_ERESTARTSYS,
+    [-INV_ERR_RESTART_NOHAND] = LINUX_ERESTARTNOHAND,
+    [-INV_ERR_RESTART_BLOCK] = LINUX_ERESTART_RESTARTBLOCK,
+    [-INV_ERR_NOT_BLOCK] = LINUX_ENOTBLK,
+    [-INV_ERR_DOMAIN] = LINUX_EDOM,
+    [-INV_ERR_OP_NOT_SUPPORTED] = LINUX_EOPNOTSUPP,
+    [-INV_ERR_NO_DATA] = LINUX_ENODATA,
+    [-INV_ERR_ALREADY] = LINUX_EALREADY,
+    [-INV_ERR_STALE] = LINUX_ESTALE,
+};
+
+int64_t linux_result(inv_status_t s) {
+    if (s >= 0)
+        return 0;
+    if ((size_t)-(int64_t)s >= sizeof(errnos) / sizeof(errnos[0]) || errnos[-s] == 0)
+        return -LINUX_EIO;
+    return -(int64_t)errnos[-s];
+}

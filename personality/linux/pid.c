@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Process numbers and what bears them: processes, threads, groups and sessions share one space of numbers. A table of two levels, found by index.
+//
+// Locking: linux_tree_lock for everything. Lookups that outlive the lock count what they found.
+#include "pid_map.h"
+#include "process.h"
+
+#include <kernel/slab.h>
+
+#define LEAF_SLOTS 512
+
+struct spinlock linux_tree_lock = SPINLOCK_INIT(LOCK_RANK_PERSONALITY_SPIN);
+struct list_node linux_processes = LIST_INIT(linux_processes);
+struct linux_process *linux_init;
+
+/* tree lock: */
+static struct pid_map map;
+static struct linux_pid **leaves[PID_MAP_SIZE / LEAF_SLOTS]; // leaves are never freed
+
+// Makes sure that the leaf of the next numbers is there; an allocation may not happen in the middle of the commit.
+static bool leaf_prepare(int number) {
+    struct linux_pid ***slot = &leaves[number / LEAF_SLOTS];
+
+    if (*slot == NULL)
+        *slot = kzalloc(LEAF_SLOTS * sizeof(struct linux_pid *));
+    return *slot != NULL;
+}
+
+struct linux_pid *linux_pid_alloc(void) {
+    struct linux_pid *p = kzalloc(sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    spin_lock(&linux_tree_lock);
+    p->number = pid_map_take(&map);
+    if (p->number != 0 && !leaf_prepare(p->number)) {
+        pid_map_give_back(&map, p->number);
+        p->number = 0;
+    }
+    if (p->number != 0) {
+        p->users = 1;
+        leaves[p->number / LEAF_SLOTS][p->number % LEAF_SLOTS] = p;
+    }
+    spin_unlock(&linux_tree_lock);
+    if (p->number == 0) {
+        kfree(p);
+        return NULL;
+    }
+    return p;
+}
+
+void linux_pid_get_locked(struct linux_pid *p) {
+    p->users++;
+}
+
+void linux_pid_put_locked(struct linux_pid *p) {
+    if (--p->users > 0)
+        return;
+    leaves[p->number / LEAF_SLOTS][p->number % LEAF_SLOTS] = NULL;
+    pid_map_give_back(&map, p->number);
+    kfree(p);
+}
+
+struct linux_pid *linux_pid_find_locked(int number) {
+    if (number <= 0 || number >= PID_MAP_SIZE || leaves[number / LEAF_SLOTS] == NULL)
+        return NULL;
+    return leaves[number / LEAF_SLOTS][number % LEAF_SLOTS];
+}
+
+struct linux_process *linux_process_find_locked(int number) {
+    struct linux_pid *p = linux_pid_find_locked(number);
+    return p != NULL ? p->process : NULL;
+}
+
+struct linux_thread *linux_thread_find_locked(int number) {
+    struct linux_pid *p = linux_pid_find_locked(number);
+    return p != NULL ? p->thread : NULL;
+}
+
+struct linux_process *linux_process_find(int number) {
+    struct linux_process *lp;
+
+    if (number == 0) {
+        lp = linux_current_process();
+        linux_process_get(lp);
+        return lp;
+    }
+    spin_lock(&linux_tree_lock);
+    lp = linux_process_find_locked(number);
+    if (lp != NULL)
+        linux_process_get(lp);
+    spin_unlock(&linux_tree_lock);
+    return lp;
+}
+
+struct linux_process *linux_process_of_tid(int number) {
+    struct linux_process *lp = NULL;
+    struct linux_pid *p;
+
+    if (number == 0)
+        return linux_process_find(0);
+    spin_lock(&linux_tree_lock);
+    p = linux_pid_find_locked(number);
+    if (p != NULL)
+        lp = p->process != NULL ? p->process : p->thread != NULL ? p->thread->process : NULL;
+    if (lp != NULL)
+        linux_process_get(lp);
+    spin_unlock(&linux_tree_lock);
+    return lp;
+}
+
+int linux_pid_last(void) {
+    return map.last;
+}
+
+unsigned linux_pid_count(void) {
+    return map.count;
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// What a Linux process and thread are beyond the core's: identity, family, credentials, signals, times. Shared by the files of this folder.
+//
+// Lifetimes. A linux_process is counted. Its counts: one for its place in the tree (from clone to the wait that reaps it), one for the core's process
+// (dropped by process_delete), and one for each user that looked it up. A linux_thread belongs to its core thread and is freed with it; through the
+// process it is reachable only while it is on process->threads, and then only under process->lock.
+//
+// Invariants:
+//   I1 a process is on the tree (parent->children, group->members, pid table) from the end of clone until it is reaped; a zombie has no thread.
+//   I2 lp->process is not NULL exactly while a thread may still run in it.
+//   I3 lt->blocked is written by its own thread alone, under lp->lock; its own thread reads it freely.
+//   I4 THREAD_WORK_PERSONALITY is set whenever a thread has a pending signal that is not blocked, a stop to join or a notice to send; it is cleared
+//      only under lp->lock, by the thread itself.
+// Locking: linux_tree_lock (spin, PERSONALITY_SPIN) → lp->lock (spin, interrupts off, SIGNAL) → sighand->lock (SIGNAL_ACTION). Fields are grouped by lock.
+#ifndef LINUX_PROCESS_H
+#define LINUX_PROCESS_H
+
+#include "calls.h"
+#include "signal.h"
+
+#include <kernel/string.h>
+#include <kernel/wait.h>
+
+#define LINUX_INIT_PID    1
+#define LINUX_PID_MAX     32768
+#define LINUX_COMM_LENGTH 16
+
+struct linux_group {
+    struct linux_pid *pid;       // counted; immutable
+    struct linux_session *session; // immutable; counted through session->groups
+    struct list_node members;    // tree lock: linux_process.group_node
+};
+
+struct linux_session {
+    struct linux_pid *pid;  // counted; immutable
+    unsigned groups;        // tree lock: groups that belong to it; freed at zero
+    struct linux_process *leader; // tree lock: NULL once it has ended. Not counted
+    struct tty *terminal;   // tree lock: controlling terminal, or NULL (terminals live for ever)
+};
+
+// One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).
+struct linux_pid {
+    int number;
+    unsigned users;                // tree lock
+    struct linux_process *process; // tree lock: whose pid it is (also zombies)
+    struct linux_thread *thread;   // tree lock: the live thread with this tid
+    struct linux_group *group;     // tree lock
+    struct linux_session *session; // tree lock
+};
+
+struct linux_cpu_times {
+    nstime_t user, system;
+};
+
+// Resources of a process or of its reaped children.
+struct linux_usage {
+    struct linux_cpu_times times;
+    uint64_t faults_minor, faults_major, switches_voluntary, switches_forced, resident_peak;
+};
+
+enum { LINUX_ITIMER_REAL, LINUX_ITIMER_VIRTUAL, LINUX_ITIMER_PROF, LINUX_ITIMERS };
+// One interval timer (itimer.c). REAL counts the clock; the others processor time, looked at when it could have passed.
+struct linux_itimer {
+    struct timer timer;
+    struct linux_process *process;
+    nstime_t expires;  // lp->lock: clock or processor time at which it fires, 0: off
+    nstime_t interval; // lp->lock
+};
+
+enum linux_process_state { LINUX_PROCESS_NEW, LINUX_PROCESS_LIVE, LINUX_PROCESS_ZOMBIE, LINUX_PROCESS_REAPED };
+// What a stopped or continued process still has to tell its parent (wait) and to notify it of (SIGCHLD).
+enum linux_stop_notice { LINUX_NOTICE_NONE, LINUX_NOTICE_STOPPED, LINUX_NOTICE_CONTINUED };
+
+struct linux_process {
+    _Atomic uint32_t count;
+    int number;            // the pid; immutable after clone
+    struct linux_pid *pid; // tree lock: its entry, until it is reaped
+    nstime_t start_time;
+
+    /* tree lock: */
+    struct linux_process *parent; // not counted: children are handed on before it goes
+    struct list_node children;    // linux_process.sibling
+    struct list_node sibling;
+    struct list_node all_node;    // all processes, in the order of creation
+    struct linux_group *group;
+    struct list_node group_node;
+    enum linux_process_state state;
+    int exit_signal;              // to the parent; 0: none
+    bool has_executed;            // setpgid by the parent is refused from now on
+    struct linux_usage children_usage;
+
+    /* atomic: */
+    _Atomic int parent_id; // for getppid
+    _Atomic bool vfork_pending; // the parent waits until exec or exit
+    _Atomic uint32_t personality, dumpable;
+    _Atomic int oom_score_adj;
+    bool unkillable;       // process 1: signals that it does not handle are not sent; immutable
+
+    struct waitq child_wait; // woken when a child changes state
+    struct waitq vfork_wait;
+    struct waitq stop_wait;
+
+    struct spinlock lock; // rank SIGNAL
+    /* lock: */
+    struct process *process;      // counted, I2
+    struct list_node threads;     // linux_thread.node
+    unsigned thread_count;
+    struct linux_sighand *sighand; // counted; replaced by exec alone
+    struct linux_pending pending; // signals to the process as a whole
+    unsigned queued;              // queue entries held by pending and by the threads' own
+    struct token *token;          // counted: of the first thread, for checks by others
+    struct file *exe;             // counted, or NULL
+    struct linux_rlimit limits[LINUX_RLIM_COUNT];
+    bool group_exit, executing;   // no new thread
+    bool stop_requested, stopped; // every thread is to park; all have
+    int stop_signal;
+    enum linux_stop_notice notice;      // to be sent as SIGCHLD by the next thread that passes user_return
+    enum linux_stop_notice wait_notice; // not yet consumed by wait
+    int wait_code;                // stop signal behind wait_notice
+    int exit_status;              // as wait reports it: code << 8 or signal
+    int parent_death_signal;
+    bool child_subreaper;
+    struct linux_usage usage;     // of threads that have ended
+    struct linux_itimer itimers[LINUX_ITIMERS];
+};
+
+struct linux_altstack {
+    uint64_t sp, size;
+    uint32_t flags;
+};
+
+struct linux_thread {
+    struct thread *thread;         // not counted
+    struct linux_process *process; // counted; immutable
+    struct linux_pid *pid;         // tree lock and own thread
+    struct list_node node;         // process lock
+    nstime_t start_time;
+
+    /* own thread; others under process lock: */
+    struct fd_table *files;        // counted
+    struct fs_context *fs;         // counted
+    struct token *token;           // counted
+    linux_sigset_t blocked;        // I3
+    struct linux_pending pending;
+    bool parked;                   // in a job control stop
+    linux_sigset_t waiting;        // rt_sigtimedwait: signals taken although blocked
+
+    /* own thread: */
+    linux_sigset_t saved_blocked;
+    bool restore_blocked;
+    struct linux_altstack altstack;
+    uint64_t clear_child_tid, set_child_tid; // user addresses, 0: none
+    uint64_t robust_list;
+    struct linux_restart restart;
+    struct {
+        uint64_t vector, error, address;
+    } trap;                        // the last exception, for signal frames
+    int exit_status;
+    int nice, policy, rt_priority; // as the scheduling calls tell them
+    bool keep_capabilities;
+};
+
+extern struct spinlock linux_tree_lock;
+extern struct list_node linux_processes; // tree lock: all_node
+extern struct linux_process *linux_init; // process 1, from its start on
+extern const struct personality_ops linux_ops;
+
+static inline struct linux_thread *linux_current(void) { return linux_thread(current_thread()); }
+static inline struct linux_process *linux_current_process(void) { return linux_thread(current_thread())->process; }
+static inline struct job *linux_job(void) { return current_process()->obj.job; }
+
+// --- process.c: memory and counts ---
+// A process without threads, with one count, nothing but limits, token, sighand, exe copied from parent (NULL: fresh). NULL: no memory.
+struct linux_process *linux_process_alloc(const struct linux_process *from);
+void linux_process_get(struct linux_process *p);
+void linux_process_put(struct linux_process *p); // may sleep
+// The core's process, counted, or NULL when it has ended.
+struct process *linux_process_core(struct linux_process *p);
+// The address space, counted, or NULL.
+struct aspace *linux_process_aspace(struct linux_process *p);
+struct linux_thread *linux_thread_alloc(struct linux_process *p); // takes a count of p. NULL: no memory
+void linux_thread_free(struct linux_thread *t);
+// Some thread of the process: the one that bears the pid if it lives. lp->lock held; NULL: none.
+struct linux_thread *linux_process_thread_locked(struct linux_process *p);
+
+// --- pid.c --- (tree lock held unless said otherwise)
+// A new number with one user, not in the table's view of any process yet. NULL: none free, or no memory. Lock not held.
+struct linux_pid *linux_pid_alloc(void);
+void linux_pid_get_locked(struct linux_pid *p);
+void linux_pid_put_locked(struct linux_pid *p);
+struct linux_pid *linux_pid_find_locked(int number);
+struct linux_process *linux_process_find_locked(int number); // not counted
+struct linux_thread *linux_thread_find_locked(int number);   // live; not counted
+// Counted, or NULL. Lock not held. 0 means the caller.
+struct linux_process *linux_process_find(int number);
+// The process of a pid or of a tid, counted, or NULL. Lock not held. 0 means the caller.
+struct linux_process *linux_process_of_tid(int number);
+int linux_pid_last(void);
+unsigned linux_pid_count(void);
+
+// --- group.c ---
+int linux_group_number(struct linux_process *p);
+int64_t linux_group_create_first(struct linux_process *p); // process 1: its own group and session
+void linux_group_join_locked(struct linux_process *p, struct linux_group *g);
+// Takes p out of its group; what became empty is returned in *out_... to be freed after the lock.
+struct linux_group_waste {
+    struct linux_group *group;
+    struct linux_session *session;
+};
+void linux_group_leave_locked(struct linux_process *p, struct linux_group_waste *waste);
+void linux_group_waste_free(struct linux_group_waste *waste);
+// Exit of a session leader: hangs its terminal up. Lock not held.
+void linux_session_leader_exit(struct linux_process *p);
+// True if no member of g has a parent in another group of the same session. leaving: a process counted as gone, or NULL.
+bool linux_group_orphaned_locked(struct linux_group *g, const struct linux_process *leaving);
+// p ends, or its parent does: SIGHUP and SIGCONT to a group that has just become orphaned and has stopped members.
+void linux_group_check_orphan_locked(struct linux_process *p, struct linux_process *parent, const struct linux_process *leaving);
+
+// --- exit.c ---
+// Ends the calling thread's process with a wait status. Never returns.
+noreturn_fn void linux_exit_group_status(int status);
+// Marks the process for its end with that status and makes its threads leave. lp->lock held, any context.
+void linux_process_end_locked(struct linux_process *p, int status);
+void linux_thread_exit(struct thread *t);
+void linux_process_exit(struct process *core);
+// Tells the parent of a stop or continuation: SIGCHLD by its rules, and wakes its waits. Tree lock not held.
+void linux_notify_parent_of_stop(struct linux_process *p, enum linux_stop_notice notice, int signal);
+// Takes a zombie off the tree. Tree lock held; the caller puts the tree's count and frees waste after it.
+void linux_process_release_locked(struct linux_process *p, struct linux_group_waste *waste);
+void linux_vfork_done(struct linux_process *p);
+void linux_memory_account(struct linux_process *p, struct aspace *as); // before the process leaves the address space
+
+// --- usage.c ---
+nstime_t linux_process_runtime_locked(struct linux_process *p); // lp->lock
+void linux_usage_of_thread(struct linux_thread *t, struct linux_usage *out);
+void linux_usage_add(struct linux_usage *to, const struct linux_usage *from);
+void linux_process_usage_locked(struct linux_process *p, struct linux_usage *out); // lp->lock: ended and live threads
+struct linux_rusage { // as user memory has it
+    int64_t user_seconds, user_microseconds, system_seconds, system_microseconds;
+    int64_t resident_peak, shared, data, stack, faults_minor, faults_major, swaps, blocks_in, blocks_out, messages_sent, messages_received, signals,
+        switches_voluntary, switches_forced;
+};
+void linux_rusage_fill(struct linux_rusage *out, const struct linux_usage *u);
+
+// --- itimer.c ---
+void linux_itimers_init(struct linux_process *p);
+void linux_itimers_stop(struct linux_process *p);       // waits for a handler that runs; thread context
+int64_t linux_alarm_set(uint64_t seconds);              // returns the seconds that were left
+
+// --- futex.c ---
+void linux_robust_list_exit(struct linux_thread *t);
+// Wakes waiters of a shared or private futex word of the current address space.
+void linux_futex_wake_address(uint64_t address, unsigned count);
+
+// --- credentials.c ---
+// Makes token the current thread's (takes over the count).
+void linux_token_install(struct token *token);
+// The rules of Linux for signals from the current thread to p.
+bool linux_may_signal(const struct token *sender, const struct token *target);
+// May the current thread look into p (ptrace rules, /proc)?
+bool linux_may_inspect(struct linux_process *p);
+
+// --- arch_x86_64.c ---
+void linux_arch_clone_frame(struct arch_frame *f, uint64_t stack);               // a child's registers: result 0, stack pointer if not 0
+void linux_arch_clone_thread(struct thread *child, bool new_tls, uint64_t tls); // FPU state, TLS bases from the current thread
+void linux_arch_exec_reset(void);                                               // FPU, TLS bases of the current thread
+uint64_t linux_arch_hwcap(void);
+uint64_t linux_arch_frame_minimum(void); // AT_MINSIGSTKSZ
+// True, with the result, if the frame is that of a call whose result nobody has looked at; resolved: it is an ordinary frame from now on.
+bool linux_arch_call_result(const struct arch_frame *f, int64_t *out_result);
+void linux_arch_call_resolved(struct arch_frame *f);
+void linux_arch_exception(struct arch_frame *frame, const struct exception *e);
+
+#endif

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Scheduling calls: policies, priorities, nice values, processor sets. Linux's real-time priorities 1 to 99 are the core's 101 to 199; nice is a weight of
+// the fair class; SCHED_IDLE is the class below it. Targets are found and counted under the tree lock and changed outside it.
+#include "process.h"
+
+#include <arch/usercopy.h>
+
+enum { SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_IDLE = 5, SCHED_DEADLINE };
+#define SCHED_RESET_ON_FORK 0x40000000u
+#define RT_PRIORITY_MAX     99
+#define RR_INTERVAL         (100 * NSEC_PER_MSEC)
+#define WEIGHT_MAX          88761u
+#define WEIGHT_MIN          15u
+
+// A thread to look at or to change: its core thread is counted.
+struct target {
+    struct thread *core;
+    struct linux_thread *thread;
+    bool same_user;
+};
+
+static bool target_get(int tid, struct target *out) {
+    const struct token *me = linux_token();
+
+    if (tid < 0)
+        return false;
+    spin_lock(&linux_tree_lock);
+    struct linux_thread *t = tid == 0 ? linux_current() : linux_thread_find_locked(tid);
+    if (t != NULL) {
+        out->thread = t;
+        out->core = t->thread;
+        object_get(&t->thread->obj); // keeps the linux_thread too: it is freed with it
+        irq_flags_t flags = spin_lock_irq(&t->process->lock);
+        out->same_user = me->euid == t->token->euid || me->euid == t->token->uid;
+        spin_unlock_irq(&t->process->lock, flags);
+    }
+    spin_unlock(&linux_tree_lock);
+    return t != NULL;
+}
+
+static void target_put(struct target *t) {
+    object_put(&t->core->obj);
+}
+
+// 1024 for nice 0, a quarter more for each step up.
+static uint32_t weight_of_nice(int nice) {
+    uint64_t w = FAIR_WEIGHT_DEFAULT << 10;
+
+    for (; nice < 0; nice++)
+        w += w / 4;
+    for (; nice > 0; nice--)
+        w = w * 4 / 5;
+    return (uint32_t)MIN(MAX(w >> 10, WEIGHT_MIN), WEIGHT_MAX);
+}
+
+static int64_t params_apply(struct target *t, int policy, int rt_priority, int nice) {
+    struct sched_params p = {.class = SCHED_CLASS_FAIR, .weight = weight_of_nice(nice)};
+
+    if (policy == SCHED_FIFO || policy == SCHED_RR) {
+        p.class = policy == SCHED_FIFO ? SCHED_CLASS_FIFO : SCHED_CLASS_ROUND_ROBIN;
+        p.priority = (uint8_t)(PRIORITY_RT_FIRST + rt_priority);
+    } else if (policy == SCHED_IDLE) {
+        p.class = SCHED_CLASS_IDLE;
+    }
+    int64_t result = linux_result(sched_set_params(t->core, &p));
+    if (result == 0) {
+        t->thread->policy = policy;
+        t->thread->rt_priority = rt_priority;
+        t->thread->nice = nice;
+    }
+    return result;
+}
+
+static bool policy_known(int policy) {
+    return policy == SCHED_OTHER || policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_BATCH || policy == SCHED_IDLE;
+}
+
+static bool policy_realtime(int policy) {
+    return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+// The rules for a change without CAP_SYS_NICE.
+static int64_t change_allowed(const struct target *t, int policy, int rt_priority, int nice) {
+    uint64_t rt_limit = linux_limit(LINUX_RLIMIT_RTPRIO), nice_limit = linux_limit(LINUX_RLIMIT_NICE);
+
+    if (token_capable(linux_token(), CAP_SYS_NICE))
+        return 0;
+    if (policy_realtime(policy)) {
+        if (policy != t->thread->policy && rt_limit == 0)
+            return -LINUX_EPERM;
+        if (rt_priority > t->thread->rt_priority && (uint64_t)rt_priority > rt_limit)
+            return -LINUX_EPERM;
+    } else if (nice < t->thread->nice && (uint64_t)(20 - nice) > nice_limit) {
+        return -LINUX_EPERM;
+    }
+    if (t->thread->policy == SCHED_IDLE && policy != SCHED_IDLE && (uint64_t)(20 - t->thread->nice) > nice_limit)
+        return -LINUX_EPERM;
+    return t->same_user ? 0 : -LINUX_EPERM;
+}
+
+// policy -1: keep. nice INT32_MIN: keep.
+static int64_t scheduler_set(int tid, int policy, int rt_priority, int nice) {
+    struct target t;
+
+    if (tid < 0)
+        return -LINUX_EINVAL;
+    if (!target_get(tid, &t))
+        return -LINUX_ESRCH;
+    int64_t result = -LINUX_EINVAL;
+    if (policy == -1)
+        policy = t.thread->policy;
+    if (nice == INT32_MIN)
+        nice = t.thread->nice;
+    if (policy_known(policy) && rt_priority >= 0 && rt_priority <= RT_PRIORITY_MAX && policy_realtime(policy) == (rt_priority != 0))
+        result = change_allowed(&t, policy, rt_priority, nice);
+    if (result == 0)
+        result = params_apply(&t, policy, rt_priority, nice);
+    target_put(&t);
+    return result;
+}
+
+int64_t linux_sched_yield(struct arch_frame *f) {
+    sched_yield();
+    return 0;
+}
+
+static int64_t priority_get(uint64_t user, int *out) {
+    if (user == 0)
+        return -LINUX_EINVAL;
+    return arch_user_load32((const uint32_t user_ptr *)user, (uint32_t *)out) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+int64_t linux_sched_setscheduler(struct arch_frame *f) {
+    int policy = (int)((uint32_t)LINUX_ARG(f, 1) & ~SCHED_RESET_ON_FORK), priority;
+
+    if ((int)LINUX_ARG(f, 1) < 0)
+        return -LINUX_EINVAL;
+    int64_t result = priority_get(LINUX_ARG(f, 2), &priority);
+    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), policy, priority, INT32_MIN);
+}
+
+int64_t linux_sched_setparam(struct arch_frame *f) {
+    int priority;
+    int64_t result = priority_get(LINUX_ARG(f, 1), &priority);
+
+    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), -1, priority, INT32_MIN);
+}
+
+int64_t linux_sched_getscheduler(struct arch_frame *f) {
+    struct target t;
+
+    if ((int)LINUX_ARG(f, 0) < 0)
+        return -LINUX_EINVAL;
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    int policy = t.thread->policy;
+    target_put(&t);
+    return policy;
+}
+
+int64_t linux_sched_getparam(struct arch_frame *f) {
+    struct target t;
+
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0)
+        return -LINUX_EINVAL;
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    uint32_t priority = (uint32_t)t.thread->rt_priority;
+    target_put(&t);
+    return arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), priority) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+struct sched_attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+int64_t linux_sched_setattr(struct arch_frame *f) {
+    struct sched_attributes a = {0};
+    uint32_t size;
+
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) != 0)
+        return -LINUX_EINVAL;
+    if (arch_user_load32((const uint32_t user_ptr *)LINUX_ARG(f, 1), &size) != INV_OK)
+        return -LINUX_EFAULT;
+    if (size == 0)
+        size = sizeof(a);
+    if (size < sizeof(a) || size > PAGE_SIZE) {
+        (void)!arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), sizeof(a));
+        return -LINUX_E2BIG;
+    }
+    if (arch_copy_from_user(&a, (const void user_ptr *)LINUX_ARG(f, 1), sizeof(a)) != INV_OK)
+        return -LINUX_EFAULT;
+    if (a.flags & ~0x1ull || a.nice < -20 || a.nice > 19)
+        return -LINUX_EINVAL;
+    return scheduler_set((int)LINUX_ARG(f, 0), (int)a.policy, (int)a.priority, policy_realtime((int)a.policy) ? INT32_MIN : a.nice);
+}
+
+int64_t linux_sched_getattr(struct arch_frame *f) {
+    struct sched_attributes a = {.size = sizeof(a)};
+    struct target t;
+
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) < sizeof(a) || LINUX_ARG(f, 2) > PAGE_SIZE || LINUX_ARG(f, 3) != 0)
+        return -LINUX_EINVAL;
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    a.policy = (uint32_t)t.thread->policy;
+    a.priority = (uint32_t)t.thread->rt_priority;
+    a.nice = t.thread->nice;
+    target_put(&t);
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &a, sizeof(a)) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+int64_t linux_sched_get_priority_max(struct arch_frame *f) {
+    int policy = (int)LINUX_ARG(f, 0);
+    return policy_realtime(policy) ? RT_PRIORITY_MAX : policy_known(policy) || policy == SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+}
+
+int64_t linux_sched_get_priority_min(struct arch_frame *f) {
+    int policy = (int)LINUX_ARG(f, 0);
+    return policy_realtime(policy) ? 1 : policy_known(policy) || policy == SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+}
+
+int64_t linux_sched_rr_get_interval(struct arch_frame *f) {
+    struct target t;
+
+    if ((int)LINUX_ARG(f, 0) < 0)
+        return -LINUX_EINVAL;
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    nstime_t slice = t.thread->policy == SCHED_RR ? RR_INTERVAL : t.thread->policy == SCHED_FIFO ? 0 : 4 * NSEC_PER_MSEC;
+    target_put(&t);
+    struct linux_timespec ts = {0, (int64_t)slice};
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &ts, sizeof(ts)) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+// --- processor sets ---
+
+int64_t linux_sched_setaffinity(struct arch_frame *f) {
+    uint64_t words[CONFIG_MAX_CPUS / 64 + 1] = {0};
+    size_t size = MIN(LINUX_ARG(f, 1), sizeof(words));
+    cpuset_t set = {0};
+    struct target t;
+
+    if (arch_copy_from_user(words, (const void user_ptr *)LINUX_ARG(f, 2), size) != INV_OK)
+        return -LINUX_EFAULT;
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (words[cpu / 64] >> (cpu % 64) & 1)
+            cpuset_add(&set, cpu);
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    int64_t result = t.same_user || token_capable(linux_token(), CAP_SYS_NICE) ? linux_result(sched_set_affinity(t.core, &set)) : -LINUX_EPERM;
+    target_put(&t);
+    return result;
+}
+
+int64_t linux_sched_getaffinity(struct arch_frame *f) {
+    uint64_t length = (uint32_t)LINUX_ARG(f, 1), words[CONFIG_MAX_CPUS / 64 + 1] = {0};
+    size_t size = (cpu_count + 63) / 64 * sizeof(uint64_t);
+    struct target t;
+
+    if (length * 8 < cpu_count || (length & 7))
+        return -LINUX_EINVAL;
+    if (!target_get((int)LINUX_ARG(f, 0), &t))
+        return -LINUX_ESRCH;
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (cpuset_has(&t.core->sched.affinity, cpu) && cpuset_has(&cpu_online, cpu))
+            words[cpu / 64] |= 1ull << (cpu % 64);
+    target_put(&t);
+    size = MIN(size, length);
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 2), words, size) == INV_OK ? (int64_t)size : -LINUX_EFAULT;
+}
+
+int64_t linux_getcpu(struct arch_frame *f) {
+    if (LINUX_ARG(f, 0) != 0 && arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 0), arch_cpu_id()) != INV_OK)
+        return -LINUX_EFAULT;
+    if (LINUX_ARG(f, 1) != 0 && arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), 0) != INV_OK)
+        return -LINUX_EFAULT;
+    return 0;
+}
+
+// --- nice ---
+
+enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
+
+// Calls fn for every thread that (which, who) names, in steps that count each thread. Returns how many there were.
+struct nice_visit {
+    int which;
+    uint32_t who;
+    int set, best;     // set: the new value; best: the lowest found
+    int64_t result;    // of setting
+    unsigned found;
+};
+
+static bool nice_matches_locked(const struct nice_visit *v, const struct linux_process *p) {
+    if (v->which == PRIO_PGRP)
+        return p->group != NULL && (uint32_t)p->group->pid->number == v->who;
+    return p->token->uid == v->who;
+}
+
+static void nice_change(struct nice_visit *v, struct target *t) {
+    const struct token *me = linux_token();
+    bool capable = token_capable(me, CAP_SYS_NICE);
+
+    v->found++;
+    if (!t->same_user && !capable)
+        v->result = -LINUX_EPERM;
+    else if (v->set < t->thread->nice && !capable && (uint64_t)(20 - v->set) > linux_limit(LINUX_RLIMIT_NICE))
+        v->result = -LINUX_EACCES;
+    else if (v->result == -LINUX_ESRCH || v->result == 0)
+        v->result = policy_realtime(t->thread->policy) ? (t->thread->nice = v->set, 0) : params_apply(t, t->thread->policy, 0, v->set);
+}
+
+// The next process after number that matches, or 0.
+static int nice_next(const struct nice_visit *v, int after) {
+    struct linux_process *p;
+    int best = 0;
+
+    spin_lock(&linux_tree_lock);
+    list_for_each(p, &linux_processes, all_node) {
+        if (p->number > after && (best == 0 || p->number < best) && p->state == LINUX_PROCESS_LIVE && nice_matches_locked(v, p))
+            best = p->number;
+    }
+    spin_unlock(&linux_tree_lock);
+    return best;
+}
+
+static void nice_for_each(struct nice_visit *v, void (*fn)(struct nice_visit *, struct target *)) {
+    struct target t;
+
+    if (v->which == PRIO_PROCESS) {
+        if (target_get((int)v->who, &t)) {
+            fn(v, &t);
+            target_put(&t);
+        }
+        return;
+    }
+    for (int pid = nice_next(v, 0); pid != 0; pid = nice_next(v, pid)) {
+        if (target_get(pid, &t)) {
+            fn(v, &t);
+            target_put(&t);
+        }
+    }
+}
+
+static bool nice_decode(struct nice_visit *v, uint64_t which, uint64_t who) {
+    v->which = (int)which;
+    v->who = (uint32_t)who;
+    if (v->which < PRIO_PROCESS || v->which > PRIO_USER)
+        return false;
+    if (v->who == 0 && v->which == PRIO_PGRP)
+        v->who = (uint32_t)linux_group_number(linux_current_process());
+    if (v->who == 0 && v->which == PRIO_USER)
+        v->who = linux_token()->uid;
+    return true;
+}
+
+static void nice_look(struct nice_visit *v, struct target *t) {
+    v->best = v->found == 0 ? t->thread->nice : MIN(v->best, t->thread->nice);
+    v->found++;
+}
+
+int64_t linux_getpriority(struct arch_frame *f) {
+    struct nice_visit v = {0};
+
+    if (!nice_decode(&v, LINUX_ARG(f, 0), LINUX_ARG(f, 1)))
+        return -LINUX_EINVAL;
+    nice_for_each(&v, nice_look);
+    return v.found == 0 ? -LINUX_ESRCH : 20 - v.best; // so that no value looks like an error
+}
+
+int64_t linux_setpriority(struct arch_frame *f) {
+    int value = (int)LINUX_ARG(f, 2);
+    struct nice_visit v = {.set = MIN(MAX(value, -20), 19), .result = -LINUX_ESRCH};
+
+    if (!nice_decode(&v, LINUX_ARG(f, 0), LINUX_ARG(f, 1)))
+        return -LINUX_EINVAL;
+    nice_for_each(&v, nice_change);
+    return v.result;
+}

@@ -9,6 +9,7 @@
 #include <kernel/debug.h>
 #include <kernel/epoch.h>
 #include <kernel/job.h>
+#include <kernel/kasan.h>
 #include <kernel/log.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
@@ -70,6 +71,7 @@ noreturn_fn void kernel_main(void) {
     log_init();
     log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
     page_init();
+    kasan_init();
     slab_init();
     object_init_boot();
     job_init_boot();

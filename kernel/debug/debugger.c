@@ -42,6 +42,11 @@ static void command_continue(int argc, const char **argv) {
 }
 DEBUGGER_COMMAND("continue", "lets the machine go on", command_continue);
 
+static void command_panic(int argc, const char **argv) {
+    panic("asked for in the debugger: %s", argc > 1 ? argv[1] : "no reason given");
+}
+DEBUGGER_COMMAND("panic", "[REASON]: panics, to see or record what a panic shows", command_panic);
+
 static void command_reset(int argc, const char **argv) {
     (void)argc;
     (void)argv;

@@ -64,6 +64,13 @@ bool selftest_join(struct thread *t) {
     return true;
 }
 
+bool selftest_join_array(struct thread **threads, size_t count) {
+    bool joined = true;
+    for (size_t i = 0; i < count; i++)
+        joined &= selftest_join(threads[i]);
+    return joined;
+}
+
 unsigned selftest_cpu(unsigned number) {
     unsigned online = 0;
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)

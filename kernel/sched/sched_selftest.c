@@ -74,7 +74,7 @@ static bool real_time_preempts_fair(void) {
     SELFTEST_CHECK(selftest_wait_for(&hog_running, 1));
     struct thread *rt = selftest_thread(urgent, NULL, 150, cpu);
     bool ran = selftest_wait_for(&urgent_ran, 1); // the hog stops through it alone
-    bool joined = selftest_join(fair) & selftest_join(rt);
+    bool joined = selftest_join_all(fair, rt);
     SELFTEST_CHECK(ran && joined);
     SELFTEST_CHECK(fair || rt);
     return true;
@@ -102,7 +102,7 @@ static bool measure_shares(uint32_t a, uint32_t b, nstime_t out[2]) {
     for (unsigned i = 0; i < 2; i++)
         out[i] = sched_runtime(t[i]) - before[i];
     atomic_store(&hog_stop, 1);
-    bool joined = selftest_join(t[0]) & selftest_join(t[1]);
+    bool joined = selftest_join_all(t[0], t[1]);
     go_back();
     SELFTEST_CHECK(joined);
     return true;
@@ -147,7 +147,7 @@ static bool round_robin_rotates(void) {
     for (unsigned i = 0; i < 3; i++)
         least = MIN(least, sched_runtime(t[i]));
     atomic_store(&hog_stop, 1);
-    bool joined = selftest_join(t[0]) & selftest_join(t[1]) & selftest_join(t[2]);
+    bool joined = selftest_join_all(t[0], t[1], t[2]);
     go_back();
     SELFTEST_CHECK(joined);
     SELFTEST_CHECK(least > 5 * NSEC_PER_MSEC);
@@ -178,7 +178,7 @@ static bool yield_alternates(void) {
         t[i] = selftest_thread(yielder, NULL, PRIORITY_FAIR, selftest_cpu(0));
     selftest_sleep(20 * NSEC_PER_MSEC); // both have begun
     atomic_store(&hog_stop, 1);
-    bool joined = selftest_join(t[0]) & selftest_join(t[1]);
+    bool joined = selftest_join_all(t[0], t[1]);
     go_back();
     SELFTEST_CHECK(joined && atomic_load(&yield_turns) == 200);
     SELFTEST_CHECK(atomic_load(&yield_same) < 40); // some: when one is preempted, or is alone at the end
@@ -206,7 +206,7 @@ static bool affinity_moves_itself(void) {
     atomic_store(&wrong, 0);
     struct thread *fair = selftest_thread(visit_all, &wrong, PRIORITY_FAIR, SELFTEST_ANY_CPU);
     struct thread *rt = selftest_thread(visit_all, &wrong, 140, SELFTEST_ANY_CPU);
-    bool joined = selftest_join(fair) & selftest_join(rt);
+    bool joined = selftest_join_all(fair, rt);
     SELFTEST_CHECK(joined && atomic_load(&wrong) == 0);
     return true;
 }

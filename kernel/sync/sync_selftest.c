@@ -182,7 +182,7 @@ static bool owner_inherits(void) {
     struct thread *high = selftest_thread(high_thread, &inherit_a, HIGH, cpu);
     bool done = selftest_wait_for(&high_done, 1);
     atomic_store(&stop_middle, 1);
-    bool joined = selftest_join(low) & selftest_join(middle) & selftest_join(high);
+    bool joined = selftest_join_all(low, middle, high);
     go_back();
     SELFTEST_CHECK(held && done && joined);
     SELFTEST_CHECK(low_peak == HIGH);
@@ -201,7 +201,7 @@ static bool chain_inherits(void) {
     held &= selftest_wait_for(&middle_holds, 1);
     struct thread *high = selftest_thread(high_thread, &inherit_b, HIGH, cpu);
     bool done = selftest_wait_for(&high_done, 1);
-    bool joined = selftest_join(low) & selftest_join(middle) & selftest_join(high);
+    bool joined = selftest_join_all(low, middle, high);
     go_back();
     SELFTEST_CHECK(held && done && joined);
     SELFTEST_CHECK(low_peak == HIGH);

@@ -14,6 +14,10 @@
 struct thread *selftest_thread(void (*fn)(void *), void *arg, uint8_t priority, unsigned cpu);
 // Waits for its end and drops it. False after SELFTEST_DEADLINE. NULL: false.
 must_check bool selftest_join(struct thread *t);
+// The same for several.
+must_check bool selftest_join_array(struct thread **threads, size_t count);
+#define selftest_join_all(...)                                                                                         \
+    selftest_join_array((struct thread *[]){__VA_ARGS__}, ARRAY_SIZE(((struct thread *[]){__VA_ARGS__})))
 // Waits until *flag is at least value, a little asleep between looks. False after SELFTEST_DEADLINE.
 must_check bool selftest_wait_for(_Atomic uint32_t *flag, uint32_t value);
 // Computes, without sleeping, until *flag is at least value. False after SELFTEST_DEADLINE.

@@ -7,6 +7,7 @@
 #define KERNEL_SYSCALL_H
 
 #include <arch/frame.h>
+#include <kernel/types.h>
 
 #define SYSCALL_NATIVE_BASE 0x1000
 

@@ -51,23 +51,21 @@ static inv_status_t open_permitted(const struct open_request *r, const struct pa
     return s;
 }
 
-// The operations behind the inode's type, and their open.
+// The operations behind the inode's type, and their open. A device's registry opens it itself.
 static inv_status_t open_driver(struct file *f) {
     inv_status_t s = INV_OK;
     switch (f->inode->mode & MODE_FMT) {
     case MODE_CHARACTER: s = character_device_open(f->inode->rdev, f); break;
     case MODE_BLOCK:
     case MODE_SOCKET: return INV_ERR_NO_ADDRESS;
-    case MODE_FIFO:
-        if (f->inode->file_ops == NULL)
+    default:
+        if (f->ops == NULL && inode_is(f->inode, MODE_FIFO))
             f->ops = &fifo_ops;
+        if (f->ops == NULL)
+            return INV_ERR_NO_ADDRESS;
+        s = f->ops->open != NULL ? f->ops->open(f->inode, f) : INV_OK;
         break;
-    default: break;
     }
-    if (s == INV_OK && f->ops == NULL)
-        s = INV_ERR_NO_ADDRESS;
-    if (s == INV_OK && f->ops->open != NULL)
-        s = f->ops->open(f->inode, f);
     if (s == INV_OK)
         atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_OPENED, memory_order_relaxed);
     return s;

@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Calls that make, copy, close and change descriptors: open, close, dup, fcntl, flock, ioctl.
+
+#include <kernel/string.h>
+
+#include "files.h"
+#include "process.h"
+
+#define VALID_OPEN_FLAGS                                                                                               \
+    (O_ACCMODE_ | O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_APPEND_ | O_NONBLOCK_ | O_SYNC_ | O_DSYNC_ | 020000u | \
+     O_DIRECT_ | O_LARGEFILE_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_NOATIME_ | O_CLOEXEC_ | O_PATH_ | O_TMPFILE_)
+#define SETTABLE_FLAGS (O_APPEND_ | O_NONBLOCK_ | O_DIRECT_ | O_NOATIME_ | 020000u)
+#define O_ASYNC_       020000u
+
+// --- open -------------------------------------------------------------------------------------------------------------
+
+static int64_t open_at(int dirfd, uint64_t user_path, unsigned flags, uint32_t mode) {
+    struct linux_at at;
+    struct file *file;
+    int fd;
+    flags &= VALID_OPEN_FLAGS;
+    int64_t result = linux_at_begin(user_path, false, &at);
+    if (result != 0)
+        return result;
+    inv_status_t s = fd_reserve(at.caller.fds, 0, linux_limit(LINUX_RLIMIT_NOFILE), (flags & O_CLOEXEC_) != 0, &fd);
+    if (s == INV_OK) {
+        s = vfs_open(&at.caller, dirfd, at.path.text, flags | O_LARGEFILE_, mode, &file);
+        if (s == INV_OK)
+            fd_fill(at.caller.fds, fd, file);
+        else
+            fd_unreserve(at.caller.fds, fd);
+    }
+    linux_at_end(&at);
+    return s == INV_OK ? fd : linux_result(s);
+}
+
+int64_t linux_open(struct arch_frame *f) {
+    return open_at(AT_FDCWD_, LINUX_ARG(f, 0), (unsigned)LINUX_ARG(f, 1), (uint32_t)LINUX_ARG(f, 2));
+}
+
+int64_t linux_openat(struct arch_frame *f) {
+    return open_at((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)LINUX_ARG(f, 2), (uint32_t)LINUX_ARG(f, 3));
+}
+
+int64_t linux_creat(struct arch_frame *f) {
+    return open_at(AT_FDCWD_, LINUX_ARG(f, 0), O_CREAT_ | O_WRONLY_ | O_TRUNC_, (uint32_t)LINUX_ARG(f, 1));
+}
+
+// --- close ------------------------------------------------------------------------------------------------------------
+
+int64_t linux_close(struct arch_frame *f) {
+    return linux_result(fd_close(linux_fds(), (int)LINUX_ARG(f, 0)));
+}
+
+#define CLOSE_RANGE_UNSHARE 2u
+#define CLOSE_RANGE_CLOEXEC 4u
+
+static int64_t table_unshare(void) {
+    struct linux_thread *t = linux_current();
+    struct fd_table *old = t->files, *copy;
+    if (!fd_table_shared(old))
+        return 0;
+    inv_status_t s = fd_table_copy(old, linux_job(), &copy);
+    if (s != INV_OK)
+        return linux_result(s);
+    t->files = copy;
+    fd_table_put(old);
+    return 0;
+}
+
+int64_t linux_close_range(struct arch_frame *f) {
+    unsigned first = (unsigned)LINUX_ARG(f, 0), last = (unsigned)LINUX_ARG(f, 1), flags = (unsigned)LINUX_ARG(f, 2);
+    if ((flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0 || first > last)
+        return -LINUX_EINVAL;
+    if ((flags & CLOSE_RANGE_UNSHARE) != 0) {
+        int64_t result = table_unshare();
+        if (result != 0)
+            return result;
+    }
+    struct fd_table *t = linux_fds();
+    for (int fd = first <= INT32_MAX ? fd_next(t, (int)first) : -1; fd >= 0 && (unsigned)fd <= last;
+         fd = fd_next(t, fd + 1)) {
+        if ((flags & CLOSE_RANGE_CLOEXEC) != 0)
+            (void)!fd_set_flags(t, fd, true);
+        else
+            (void)!fd_close(t, fd); // BAD_FD: another thread was faster
+    }
+    return 0;
+}
+
+// --- dup --------------------------------------------------------------------------------------------------------------
+
+static int64_t duplicate(uint64_t from, int lowest, bool close_on_exec) {
+    struct file *file;
+    int fd;
+    inv_status_t s = fd_get(linux_fds(), (int)from, &file);
+    if (s != INV_OK)
+        return linux_result(s);
+    s = fd_install(linux_fds(), file, lowest, linux_limit(LINUX_RLIMIT_NOFILE), close_on_exec, &fd);
+    if (s != INV_OK) {
+        file_put(file);
+        return linux_result(s);
+    }
+    return fd;
+}
+
+static int64_t duplicate_to(int from, int to, bool close_on_exec) {
+    struct file *file;
+    uint64_t limit = linux_limit(LINUX_RLIMIT_NOFILE);
+    if (to < 0 || (uint64_t)to >= limit)
+        return -LINUX_EBADF;
+    inv_status_t s = fd_get(linux_fds(), from, &file);
+    if (s != INV_OK)
+        return linux_result(s);
+    s = fd_install_at(linux_fds(), file, to, limit, close_on_exec);
+    if (s != INV_OK) {
+        file_put(file);
+        return linux_result(s);
+    }
+    return to;
+}
+
+int64_t linux_dup(struct arch_frame *f) {
+    return duplicate(LINUX_ARG(f, 0), 0, false);
+}
+
+int64_t linux_dup2(struct arch_frame *f) {
+    int from = (int)LINUX_ARG(f, 0), to = (int)LINUX_ARG(f, 1);
+    bool ignored;
+    if (from == to)
+        return fd_get_flags(linux_fds(), from, &ignored) == INV_OK ? to : -LINUX_EBADF;
+    return duplicate_to(from, to, false);
+}
+
+int64_t linux_dup3(struct arch_frame *f) {
+    int from = (int)LINUX_ARG(f, 0), to = (int)LINUX_ARG(f, 1);
+    unsigned flags = (unsigned)LINUX_ARG(f, 2);
+    if ((flags & ~O_CLOEXEC_) != 0 || from == to)
+        return -LINUX_EINVAL;
+    return duplicate_to(from, to, (flags & O_CLOEXEC_) != 0);
+}
+
+// --- record locks -----------------------------------------------------------------------------------------------------
+
+struct linux_flock { // struct flock of the 64-bit ABI
+    int16_t type, whence;
+    int64_t start, length;
+    int32_t pid;
+};
+_Static_assert(sizeof(struct linux_flock) == 32, "struct flock");
+
+#define OFFSET_MAX INT64_MAX
+
+// The range of l in bytes from the beginning of the file.
+static int64_t lock_range(struct file *file, const struct linux_flock *l, struct file_lock_request *r) {
+    struct inode_stat st;
+    int64_t base = 0, end = OFFSET_MAX;
+    switch (l->whence) {
+    case 0: break;
+    case 1: base = (int64_t)file->position; break;
+    case 2:
+        if (vfs_stat(&file->path, &st) != INV_OK)
+            return -LINUX_EINVAL;
+        base = (int64_t)st.size;
+        break;
+    default: return -LINUX_EINVAL;
+    }
+    if (l->start > OFFSET_MAX - base)
+        return -LINUX_EOVERFLOW;
+    base += l->start;
+    if (base < 0)
+        return -LINUX_EINVAL;
+    if (l->length > 0) {
+        if (l->length - 1 > OFFSET_MAX - base)
+            return -LINUX_EOVERFLOW;
+        end = base + l->length - 1;
+    } else if (l->length < 0) {
+        if (base + l->length < 0)
+            return -LINUX_EINVAL;
+        end = base - 1;
+        base += l->length;
+    }
+    r->start = (uint64_t)base;
+    r->end = (uint64_t)end;
+    if (l->type < FILE_LOCK_READ || l->type > FILE_LOCK_UNLOCK)
+        return -LINUX_EINVAL;
+    r->type = (unsigned)l->type;
+    return 0;
+}
+
+static int64_t lock_get(struct file *file, const struct linux_flock *l, bool description, struct file_lock_request *r) {
+    *r = (struct file_lock_request){.owner = description ? (const void *)file : linux_fds(),
+                                    .pid = description ? UINT32_MAX : (uint32_t)linux_current_process()->number};
+    if (description && l->pid != 0)
+        return -LINUX_EINVAL;
+    return lock_range(file, l, r);
+}
+
+static int64_t lock_query(struct file *file, uint64_t user, bool description) {
+    struct linux_flock l;
+    struct file_lock_request r;
+    if (arch_copy_from_user(&l, (const void user_ptr *)(uintptr_t)user, sizeof(l)) != INV_OK)
+        return -LINUX_EFAULT;
+    if (l.type != FILE_LOCK_READ && l.type != FILE_LOCK_WRITE)
+        return -LINUX_EINVAL;
+    int64_t result = lock_get(file, &l, description, &r);
+    if (result != 0)
+        return result;
+    file_lock_test(file, &r);
+    l.type = (int16_t)r.type;
+    if (r.type != FILE_LOCK_UNLOCK) {
+        l.whence = 0;
+        l.start = (int64_t)r.start;
+        l.length = r.end == OFFSET_MAX ? 0 : (int64_t)(r.end - r.start + 1);
+        l.pid = (int32_t)r.pid;
+    }
+    return arch_copy_to_user((void user_ptr *)(uintptr_t)user, &l, sizeof(l)) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+static int64_t lock_set(struct file *file, uint64_t user, bool description, bool wait) {
+    struct linux_flock l;
+    struct file_lock_request r;
+    if (arch_copy_from_user(&l, (const void user_ptr *)(uintptr_t)user, sizeof(l)) != INV_OK)
+        return -LINUX_EFAULT;
+    int64_t result = lock_get(file, &l, description, &r);
+    if (result != 0)
+        return result;
+    if ((r.type == FILE_LOCK_READ && !file_readable(file)) || (r.type == FILE_LOCK_WRITE && !file_writable(file)))
+        return -LINUX_EBADF;
+    r.wait = wait;
+    return linux_result(file_lock(file, &r));
+}
+
+int64_t linux_flock(struct arch_frame *f) {
+    enum { SHARED = 1, EXCLUSIVE = 2, NOT_BLOCKING = 4, UNLOCK = 8 };
+    unsigned operation = (unsigned)LINUX_ARG(f, 1);
+    struct fd_ref r;
+    struct file_lock_request q = {.end = OFFSET_MAX, .flock = true, .wait = (operation & NOT_BLOCKING) == 0};
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    switch (operation & ~(unsigned)NOT_BLOCKING) {
+    case SHARED: q.type = FILE_LOCK_READ; break;
+    case EXCLUSIVE: q.type = FILE_LOCK_WRITE; break;
+    case UNLOCK: q.type = FILE_LOCK_UNLOCK; break;
+    default: result = -LINUX_EINVAL; break;
+    }
+    q.owner = r.file;
+    if (result == 0)
+        result = linux_result(file_lock(r.file, &q));
+    fd_return(&r);
+    return result;
+}
+
+// --- fcntl ------------------------------------------------------------------------------------------------------------
+
+enum fcntl_command {
+    F_DUPFD,
+    F_GETFD,
+    F_SETFD,
+    F_GETFL,
+    F_SETFL,
+    F_GETLK,
+    F_SETLK,
+    F_SETLKW,
+    F_SETOWN,
+    F_GETOWN,
+    F_SETSIG,
+    F_GETSIG,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK,
+    F_OFD_SETLKW,
+    F_SETLEASE = 1024,
+    F_GETLEASE,
+    F_NOTIFY,
+    F_DUPFD_CLOEXEC = 1030,
+    F_SETPIPE_SZ,
+    F_GETPIPE_SZ,
+    F_ADD_SEALS,
+    F_GET_SEALS,
+};
+
+static int64_t flags_set(struct file *file, unsigned flags) {
+    struct inode *i = file->inode;
+    if ((flags & O_NOATIME_) != 0 && (file->flags & O_NOATIME_) == 0 && i->uid != linux_token()->fsuid &&
+        !token_capable(linux_token(), CAP_FOWNER))
+        return -LINUX_EPERM;
+    if ((flags & O_DIRECT_) != 0 && (i->mode & MODE_FMT) != MODE_FIFO)
+        return -LINUX_EINVAL;
+    uint32_t old = file->flags;
+    while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS)))
+        ;
+    return 0;
+}
+
+static int64_t duplicate_from(uint64_t fd, uint64_t lowest, bool close_on_exec) {
+    if (lowest >= linux_limit(LINUX_RLIMIT_NOFILE))
+        return -LINUX_EINVAL;
+    return duplicate(fd, (int)lowest, close_on_exec);
+}
+
+static int64_t pipe_size(struct file *file, unsigned command, uint64_t argument) {
+    uint64_t size;
+    inv_status_t s = command == F_GETPIPE_SZ ? pipe_get_size(file, &size)
+                                             : pipe_set_size(file, (uint32_t)argument,
+                                                             token_capable(linux_token(), CAP_SYS_RESOURCE), &size);
+    return s == INV_OK ? (int64_t)size : linux_result(s);
+}
+
+// Those that need the file open for more than its place.
+static int64_t fcntl_file(struct file *file, unsigned command, uint64_t argument) {
+    switch (command) {
+    case F_SETFL: return flags_set(file, (unsigned)argument);
+    case F_GETLK:
+    case F_OFD_GETLK: return lock_query(file, argument, command == F_OFD_GETLK);
+    case F_SETLK:
+    case F_SETLKW: return lock_set(file, argument, false, command == F_SETLKW);
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW: return lock_set(file, argument, true, command == F_OFD_SETLKW);
+    case F_SETOWN: file->owner_pid = (uint32_t)argument; return 0;
+    case F_GETOWN: return (int32_t)file->owner_pid;
+    case F_SETSIG:
+        if (argument > LINUX_SIGNALS)
+            return -LINUX_EINVAL;
+        file->owner_signal = (uint32_t)argument;
+        return 0;
+    case F_GETSIG: return file->owner_signal;
+    case F_SETPIPE_SZ:
+    case F_GETPIPE_SZ: return pipe_size(file, command, argument);
+    case F_GETLEASE: return FILE_LOCK_UNLOCK; // nobody holds one
+    default: return -LINUX_EINVAL;
+    }
+}
+
+static int64_t descriptor_flags_get(int fd) {
+    bool close_on_exec;
+    inv_status_t s = fd_get_flags(linux_fds(), fd, &close_on_exec);
+    return s == INV_OK ? close_on_exec : linux_result(s);
+}
+
+int64_t linux_fcntl(struct arch_frame *f) {
+    uint64_t fd = LINUX_ARG(f, 0), argument = LINUX_ARG(f, 2);
+    unsigned command = (unsigned)LINUX_ARG(f, 1);
+    struct fd_ref r;
+    int64_t result = linux_fd_raw(fd, &r);
+    if (result != 0)
+        return result;
+    switch (command) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: result = duplicate_from(fd, argument, command == F_DUPFD_CLOEXEC); break;
+    case F_GETFD: result = descriptor_flags_get((int)fd); break;
+    case F_SETFD: result = linux_result(fd_set_flags(linux_fds(), (int)fd, (argument & 1) != 0)); break;
+    case F_GETFL: result = r.file->flags; break;
+    default: result = (r.file->flags & O_PATH_) != 0 ? -LINUX_EBADF : fcntl_file(r.file, command, argument); break;
+    }
+    fd_return(&r);
+    return result;
+}
+
+// --- ioctl ------------------------------------------------------------------------------------------------------------
+
+enum ioctl_command {
+    FIONREAD = 0x541b,
+    FIONBIO = 0x5421,
+    FIONCLEX = 0x5450,
+    FIOCLEX = 0x5451,
+    FIOASYNC = 0x5452,
+    FIOQSIZE = 0x5460
+};
+
+static int64_t flag_from_user(struct file *file, uint64_t user, uint32_t flag) {
+    uint32_t on;
+    if (arch_user_load32((const uint32_t user_ptr *)(uintptr_t)user, &on) != INV_OK)
+        return -LINUX_EFAULT;
+    if (on != 0)
+        atomic_fetch_or(&file->flags, flag);
+    else
+        atomic_fetch_and(&file->flags, ~flag);
+    return 0;
+}
+
+static int64_t bytes_left(struct file *file, uint64_t user) {
+    struct inode_stat st;
+    inv_status_t s = vfs_stat(&file->path, &st);
+    if (s != INV_OK)
+        return linux_result(s);
+    return arch_user_store32((uint32_t user_ptr *)(uintptr_t)user, (uint32_t)(st.size - file->position)) == INV_OK
+               ? 0
+               : -LINUX_EFAULT;
+}
+
+static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t argument) {
+    bool regular = (file->inode->mode & MODE_FMT) == MODE_REGULAR;
+    int64_t value;
+    switch (command) {
+    case FIOCLEX: return linux_result(fd_set_flags(linux_fds(), fd, true));
+    case FIONCLEX: return linux_result(fd_set_flags(linux_fds(), fd, false));
+    case FIONBIO: return flag_from_user(file, argument, O_NONBLOCK_);
+    case FIONREAD:
+        if (regular)
+            return bytes_left(file, argument);
+        break;
+    default: break;
+    }
+    inv_status_t s = file_ioctl(file, command, argument, &value);
+    return s == INV_OK ? value : linux_result(s);
+}
+
+int64_t linux_ioctl(struct arch_frame *f) {
+    struct fd_ref r;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    result = ioctl_file((int)LINUX_ARG(f, 0), r.file, (unsigned)LINUX_ARG(f, 1), LINUX_ARG(f, 2));
+    fd_return(&r);
+    return result;
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Calls that move data and sizes: read and write in all forms, lseek, sendfile, fsync, truncate, fallocate. Also tells executive/vfs how to raise SIGPIPE and SIGXFSZ.
+
+#include <arch/mmu.h>
+#include <kernel/boot.h>
+#include <kernel/slab.h>
+#include <kernel/string.h>
+
+#include "files.h"
+#include "process.h"
+
+#define IOV_FAST       8
+#define IOV_MAX        1024
+#define SENDFILE_PIECE (16 * PAGE_SIZE)
+
+// --- what vfs asks ----------------------------------------------------------------------------------------------------
+
+static bool is_linux(void) {
+    return linux_thread(current_thread()) != NULL;
+}
+
+static void broken_pipe(void) {
+    if (is_linux())
+        linux_raise(LINUX_SIGPIPE);
+}
+
+static void file_too_big(void) {
+    if (is_linux())
+        linux_raise(LINUX_SIGXFSZ);
+}
+
+static uint64_t file_size_limit(void) {
+    return is_linux() ? linux_limit(LINUX_RLIMIT_FSIZE) : UINT64_MAX;
+}
+
+static struct token *current_token(void) {
+    return is_linux() ? linux_token() : NULL;
+}
+
+static inv_status_t files_init(void) {
+    static const struct vfs_signal_ops ops = {.broken_pipe = broken_pipe,
+                                              .file_too_big = file_too_big,
+                                              .file_size_limit = file_size_limit,
+                                              .current_token = current_token};
+    vfs_register_signal_ops(&ops);
+    return INV_OK;
+}
+BOOT_CALL("linux files", BOOT_STAGE_PERSONALITY, files_init);
+
+// --- read and write ---------------------------------------------------------------------------------------------------
+
+static bool range_is_user(uint64_t base, uint64_t length) {
+    return length <= ARCH_USER_END && base <= ARCH_USER_END - length;
+}
+
+enum { AT_POSITION = -1 }; // no position given: the file's own
+
+typedef inv_status_t (*move_fn)(struct file *f, struct io *io, size_t *out_done);
+typedef inv_status_t (*move_at_fn)(struct file *f, struct io *io, uint64_t position, size_t *out_done);
+
+static int64_t move_plain(struct arch_frame *f, bool (*allowed)(const struct file *), move_fn move) {
+    struct fd_ref r;
+    int64_t result = linux_fd_raw(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    uint64_t base = LINUX_ARG(f, 1), n = LINUX_ARG(f, 2);
+    struct io_vector v;
+    struct io io;
+    size_t done = 0;
+    if (!allowed(r.file)) {
+        result = -LINUX_EBADF;
+    } else if (!range_is_user(base, n)) {
+        result = -LINUX_EFAULT;
+    } else {
+        io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
+        inv_status_t s = move(r.file, &io, &done);
+        result = linux_moved(s, done);
+    }
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_read(struct arch_frame *f) {
+    return move_plain(f, file_readable, file_read);
+}
+
+int64_t linux_write(struct arch_frame *f) {
+    return move_plain(f, file_writable, file_write);
+}
+
+static int64_t move_at(struct arch_frame *f, bool (*allowed)(const struct file *), move_at_fn move) {
+    struct fd_ref r;
+    uint64_t base = LINUX_ARG(f, 1), n = LINUX_ARG(f, 2), position = LINUX_ARG(f, 3);
+    struct io_vector v;
+    struct io io;
+    size_t done = 0;
+    if ((int64_t)position < 0)
+        return -LINUX_EINVAL;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    if (r.file->ops->seek == NULL) {
+        result = -LINUX_ESPIPE;
+    } else if (!allowed(r.file)) {
+        result = -LINUX_EBADF;
+    } else if (!range_is_user(base, n)) {
+        result = -LINUX_EFAULT;
+    } else {
+        io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
+        inv_status_t s = move(r.file, &io, position, &done);
+        result = linux_moved(s, done);
+    }
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_pread64(struct arch_frame *f) {
+    return move_at(f, file_readable, file_read_at);
+}
+
+int64_t linux_pwrite64(struct arch_frame *f) {
+    return move_at(f, file_writable, file_write_at);
+}
+
+// --- vectors ----------------------------------------------------------------------------------------------------------
+
+struct vectors {
+    struct io io;
+    struct io_vector fast[IOV_FAST];
+    struct io_vector *all;
+};
+
+static void vectors_free(struct vectors *v) {
+    if (v->all != v->fast)
+        kfree(v->all);
+}
+
+// Checks and cuts the pieces to LINUX_IO_MAX in all.
+static int64_t vectors_check(struct vectors *v, unsigned count) {
+    size_t sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct io_vector *p = &v->all[i];
+        if ((int64_t)p->length < 0)
+            return -LINUX_EINVAL;
+        if (!range_is_user((uintptr_t)p->base, p->length))
+            return -LINUX_EFAULT;
+        p->length = MIN(p->length, LINUX_IO_MAX - sum);
+        sum += p->length;
+    }
+    v->io = (struct io){.vectors = v->all, .count = count, .left = sum, .user = true};
+    return 0;
+}
+
+static int64_t vectors_get(uint64_t user, uint64_t count, struct vectors *v) {
+    v->all = v->fast;
+    if (count > IOV_MAX)
+        return -LINUX_EINVAL;
+    if (count > IOV_FAST) {
+        v->all = kmalloc(count * sizeof(struct io_vector));
+        if (v->all == NULL)
+            return -LINUX_ENOMEM;
+    }
+    int64_t result = 0;
+    if (arch_copy_from_user(v->all, (const void user_ptr *)(uintptr_t)user, count * sizeof(struct io_vector)) != INV_OK)
+        result = -LINUX_EFAULT;
+    if (result == 0)
+        result = vectors_check(v, (unsigned)count);
+    if (result != 0)
+        vectors_free(v);
+    return result;
+}
+
+// position AT_POSITION: the file's own.
+static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write) {
+    struct fd_ref r;
+    struct vectors v;
+    size_t done = 0;
+    inv_status_t s;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    if (position != AT_POSITION && r.file->ops->seek == NULL)
+        result = -LINUX_ESPIPE;
+    if (result == 0)
+        result = vectors_get(LINUX_ARG(f, 1), LINUX_ARG(f, 2), &v);
+    if (result == 0) {
+        if (position == AT_POSITION)
+            s = write ? file_write(r.file, &v.io, &done) : file_read(r.file, &v.io, &done);
+        else
+            s = write ? file_write_at(r.file, &v.io, (uint64_t)position, &done)
+                      : file_read_at(r.file, &v.io, (uint64_t)position, &done);
+        result = linux_moved(s, done);
+        vectors_free(&v);
+    }
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_readv(struct arch_frame *f) {
+    return move_vectors(f, AT_POSITION, false);
+}
+
+int64_t linux_writev(struct arch_frame *f) {
+    return move_vectors(f, AT_POSITION, true);
+}
+
+static int64_t move_vectors_at(struct arch_frame *f, bool write) {
+    int64_t position = (int64_t)LINUX_ARG(f, 3);
+    return position < 0 ? -LINUX_EINVAL : move_vectors(f, position, write);
+}
+
+int64_t linux_preadv(struct arch_frame *f) {
+    return move_vectors_at(f, false);
+}
+
+int64_t linux_pwritev(struct arch_frame *f) {
+    return move_vectors_at(f, true);
+}
+
+#define RWF_HARMLESS 0x07u // HIPRI, DSYNC, SYNC: memory is as stable as it gets
+
+static int64_t move_vectors_flags(struct arch_frame *f, bool write) {
+    if ((LINUX_ARG(f, 5) & ~(uint64_t)RWF_HARMLESS) != 0)
+        return -LINUX_EOPNOTSUPP;
+    if ((int64_t)LINUX_ARG(f, 3) == AT_POSITION)
+        return move_vectors(f, AT_POSITION, write);
+    return move_vectors_at(f, write);
+}
+
+int64_t linux_preadv2(struct arch_frame *f) {
+    return move_vectors_flags(f, false);
+}
+
+int64_t linux_pwritev2(struct arch_frame *f) {
+    return move_vectors_flags(f, true);
+}
+
+// --- position ---------------------------------------------------------------------------------------------------------
+
+int64_t linux_lseek(struct arch_frame *f) {
+    struct fd_ref r;
+    uint64_t position;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    inv_status_t s = file_seek(r.file, (int64_t)LINUX_ARG(f, 1), (int)LINUX_ARG(f, 2), &position);
+    fd_return(&r);
+    return s == INV_OK ? (int64_t)position : linux_result(s);
+}
+
+// --- sendfile ---------------------------------------------------------------------------------------------------------
+
+// Moves up to n bytes through buffer; *inout_position follows what was written.
+static int64_t send_pieces(struct file *out, struct file *in, char *buffer, uint64_t *inout_position, size_t n) {
+    size_t sum = 0;
+    inv_status_t s = INV_OK;
+    while (sum < n && s == INV_OK) {
+        size_t got, put = 0;
+        struct io_vector v;
+        struct io io;
+        s = file_read_kernel(in, *inout_position, buffer, MIN(n - sum, SENDFILE_PIECE), &got);
+        if (s != INV_OK || got == 0)
+            break;
+        io_init_kernel(&io, &v, buffer, got);
+        s = file_write(out, &io, &put);
+        *inout_position += put;
+        sum += put;
+        if (put < got || linux_signal_pending())
+            break;
+    }
+    return linux_moved(s, sum);
+}
+
+static int64_t send_file(struct file *out, struct file *in, uint64_t *position, size_t n) {
+    if (!file_readable(in) || !file_writable(out))
+        return -LINUX_EBADF;
+    if ((in->inode->mode & MODE_FMT) != MODE_REGULAR || (out->flags & O_APPEND_) != 0)
+        return -LINUX_EINVAL;
+    char *buffer = kmalloc(SENDFILE_PIECE);
+    if (buffer == NULL)
+        return -LINUX_ENOMEM;
+    uint64_t at = position != NULL ? *position : in->position;
+    int64_t result = send_pieces(out, in, buffer, &at, n);
+    if (position != NULL)
+        *position = at;
+    else
+        in->position = at;
+    kfree(buffer);
+    return result;
+}
+
+int64_t linux_sendfile(struct arch_frame *f) {
+    struct fd_ref in, out;
+    uint64_t user_offset = LINUX_ARG(f, 2), position;
+    if (user_offset != 0 &&
+        arch_copy_from_user(&position, (const void user_ptr *)(uintptr_t)user_offset, sizeof(position)) != INV_OK)
+        return -LINUX_EFAULT;
+    int64_t result = linux_fd(LINUX_ARG(f, 1), &in);
+    if (result != 0)
+        return result;
+    result = linux_fd(LINUX_ARG(f, 0), &out);
+    if (result == 0) {
+        if (user_offset != 0 && (in.file->ops->seek == NULL || (int64_t)position < 0))
+            result = in.file->ops->seek == NULL ? -LINUX_ESPIPE : -LINUX_EINVAL;
+        else
+            result = send_file(out.file, in.file, user_offset != 0 ? &position : NULL,
+                               MIN(LINUX_ARG(f, 3), (uint64_t)LINUX_IO_MAX));
+        fd_return(&out);
+    }
+    fd_return(&in);
+    if (user_offset != 0 && result > 0 &&
+        arch_copy_to_user((void user_ptr *)(uintptr_t)user_offset, &position, sizeof(position)) != INV_OK)
+        return -LINUX_EFAULT;
+    return result;
+}
+
+// --- sizes and safety -------------------------------------------------------------------------------------------------
+
+static int64_t sync_file(struct arch_frame *f, bool data_only) {
+    struct fd_ref r;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    result = linux_result(file_fsync(r.file, data_only));
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_fsync(struct arch_frame *f) {
+    return sync_file(f, false);
+}
+
+int64_t linux_fdatasync(struct arch_frame *f) {
+    return sync_file(f, true);
+}
+
+int64_t linux_ftruncate(struct arch_frame *f) {
+    struct fd_ref r;
+    if ((int64_t)LINUX_ARG(f, 1) < 0)
+        return -LINUX_EINVAL;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    result = linux_result(file_truncate(r.file, LINUX_ARG(f, 1)));
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_truncate(struct arch_frame *f) {
+    struct path p;
+    struct inode_attributes a = {.valid = ATTR_SIZE, .size = LINUX_ARG(f, 1)};
+    if ((int64_t)LINUX_ARG(f, 1) < 0)
+        return -LINUX_EINVAL;
+    int64_t result = linux_at_lookup(AT_FDCWD_, LINUX_ARG(f, 0), 0, 0, &p);
+    if (result != 0)
+        return result;
+    result = linux_result(vfs_setattr(&p, linux_token(), &a));
+    path_put(&p);
+    return result;
+}
+
+int64_t linux_fallocate(struct arch_frame *f) {
+    struct fd_ref r;
+    int64_t offset = (int64_t)LINUX_ARG(f, 2), length = (int64_t)LINUX_ARG(f, 3);
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    if (offset < 0 || length <= 0)
+        result = -LINUX_EINVAL;
+    else
+        result = linux_result(file_fallocate(r.file, (unsigned)LINUX_ARG(f, 1), (uint64_t)offset, (uint64_t)length));
+    fd_return(&r);
+    return result;
+}
+
+// Advice about access: nothing is read ahead in memory.
+int64_t linux_fadvise64(struct arch_frame *f) {
+    struct fd_ref r;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    if (file_is_pipe(r.file))
+        result = -LINUX_ESPIPE;
+    else if ((int64_t)LINUX_ARG(f, 2) < 0 || LINUX_ARG(f, 3) > 5)
+        result = -LINUX_EINVAL;
+    fd_return(&r);
+    return result;
+}

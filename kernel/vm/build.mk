@@ -9,7 +9,7 @@ obj-y += vmo.c vmo_slots.c vmo_copy.c vmo_unmap.c
 obj-y += aspace.c mapping.c mapping_gap.c fault.c fork.c remap.c access.c oom.c
 obj-y += memory_commands.c
 
-obj-$(CONFIG_DEBUG) += page_check.c
+obj-$(CONFIG_DEBUG) += page_check.c test/failure_selftest.c
 ifndef CONFIG_DEBUG
 obj-y += page_check_off.c
 endif
@@ -17,3 +17,9 @@ endif
 obj-$(CONFIG_SELFTEST) += test/aspace_selftest.c test/memory_selftest.c
 
 host-test-y += test/page_buddy_test.c test/vmo_slots_test.c
+
+# They look into free memory on purpose.
+kasan-off := $(if $(CONFIG_KASAN),-fno-sanitize=kernel-address)
+cflags-slab.c := $(kasan-off)
+cflags-kmalloc.c := $(kasan-off)
+cflags-page_check.c := $(kasan-off)

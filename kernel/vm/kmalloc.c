@@ -9,6 +9,7 @@
 #include "page_buddy.h"
 #include "slab_check.h"
 
+#include <kernel/kasan.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 
@@ -67,8 +68,11 @@ void *kmalloc(size_t size) {
     if (need <= CLASS_MAX) {
         struct slab_cache *c = &caches[class_of[(need + STEP - 1) / STEP]];
         char *p = slab_alloc(c);
-        if (likely(p))
+        if (likely(p)) {
             tail_write(c, p, size);
+            kasan_poison(p, c->object_size, KASAN_REDZONE);
+            kasan_unpoison(p, size);
+        }
         return p;
     }
     if (size > PAGE_SIZE << PAGE_MAX_ORDER)

@@ -20,6 +20,7 @@
 
 #include <arch/cpu.h>
 #include <kernel/cpu.h>
+#include <kernel/kasan.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 
@@ -211,8 +212,10 @@ void *slab_alloc(struct slab_cache *c) {
         m->count--;
     }
     arch_irq_restore(irq);
-    if (likely(object))
+    if (likely(object)) {
+        kasan_unpoison(object, c->object_size);
         slab_check_allocated(c, object);
+    }
     return object;
 }
 
@@ -225,6 +228,7 @@ void *slab_zalloc(struct slab_cache *c) {
 void slab_free(struct slab_cache *c, void *p) {
     DEBUG_ASSERT(slab_of(c, p));
     slab_check_freed(c, p);
+    kasan_poison(p, c->object_size, KASAN_FREED);
     irq_flags_t irq = arch_irq_save();
     struct magazine *m = &magazines[arch_cpu_id()][c->index];
     *(void **)p = m->head;

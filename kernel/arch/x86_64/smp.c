@@ -73,7 +73,7 @@ static void check_clock(void) {
         platform_clock_check(before, atomic_load_explicit(&start.cycles, memory_order_relaxed), arch_cycles());
 }
 
-static bool on_virtual_machine(void) {
+bool arch_is_virtual(void) {
     return (cpuid(1, 0).ecx & 1u << 31) != 0;
 }
 
@@ -91,7 +91,7 @@ static void trampoline_fill(struct cpu *cpu, uint64_t stack) {
 // The second startup interrupt is for processors that lost the first (the manual's rule).
 static bool send_startup(uint32_t apic) {
     apic_send(apic, APIC_COMMAND_INIT);
-    if (!on_virtual_machine())
+    if (!arch_is_virtual())
         delay(INIT_DELAY);
     apic_send(apic, APIC_COMMAND_STARTUP(TRAMPOLINE_ADDRESS >> PAGE_SHIFT));
     if (wait_for_step(STEP_ARRIVED, STARTUP_AGAIN))

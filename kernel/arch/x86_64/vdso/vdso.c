@@ -34,14 +34,16 @@ void vdso_update_clock(uint64_t wall_offset_ns) {
     bool usable = platform_clock_params(&base_cycles, &base_ns, &mult, &shift);
     uint32_t sequence = atomic_load_explicit(&d->sequence, memory_order_relaxed);
 
-    atomic_store_explicit(&d->sequence, sequence + 1, memory_order_relaxed);
+    DEBUG_ASSERT(shift == VDSO_SHIFT);
+    sequence |= 1;
+    atomic_store_explicit(&d->sequence, sequence, memory_order_relaxed);
     atomic_thread_fence(memory_order_release);
-    d->shift = shift;
-    atomic_store_explicit(&d->mult, usable ? mult : 0, memory_order_relaxed);
+    atomic_store_explicit(&d->mult, mult, memory_order_relaxed);
     atomic_store_explicit(&d->base_cycles, base_cycles, memory_order_relaxed);
-    atomic_store_explicit(&d->base_ns, base_ns, memory_order_relaxed);
-    atomic_store_explicit(&d->wall_offset, wall_offset_ns, memory_order_relaxed);
-    atomic_store_explicit(&d->sequence, sequence + 2, memory_order_release);
+    atomic_store_explicit(&d->offset[VDSO_MONOTONIC], base_ns, memory_order_relaxed);
+    atomic_store_explicit(&d->offset[VDSO_WALL], base_ns + wall_offset_ns, memory_order_relaxed);
+    if (usable)
+        atomic_store_explicit(&d->sequence, sequence + 1, memory_order_release);
 }
 
 void vdso_init(void) {

@@ -5,7 +5,7 @@
 // shared object of its own with the names and the version that C libraries look for. What it cannot answer itself it asks by system call.
 #include "vdso_data.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #define NSEC_PER_SEC      1000000000ull
 #define SYS_GETTIMEOFDAY  96
@@ -56,41 +56,37 @@ static inline uint64_t cycles_ordered(void) {
     return (uint64_t)hi << 32 | lo;
 }
 
-// Monotonic nanoseconds, plus the wall offset if asked for. 0: ask the kernel.
-static inline uint64_t read_clock(int wall) {
-    uint64_t ns;
+// False: ask the kernel.
+static inline __attribute__((always_inline)) bool read_clock(enum vdso_clock clock, uint64_t *out_ns) {
     uint32_t sequence;
 
     do {
-        while ((sequence = atomic_load_explicit(&data->sequence, memory_order_acquire)) & 1)
-            __asm__ volatile("pause");
-        uint64_t mult = load(&data->mult);
-        if (!mult)
-            return 0;
-        uint64_t base = load(&data->base_cycles), now = cycles_ordered();
-        uint64_t passed = now > base ? now - base : 0;
-        ns = load(&data->base_ns) + (uint64_t)((unsigned __int128)passed * mult >> data->shift);
-        if (wall)
-            ns += load(&data->wall_offset);
+        sequence = atomic_load_explicit(&data->sequence, memory_order_acquire);
+        if (__builtin_expect(sequence & 1, 0))
+            return false;
+        uint64_t offset = load(&data->offset[clock]), mult = load(&data->mult), base = load(&data->base_cycles);
+        *out_ns = offset + (uint64_t)((unsigned __int128)(cycles_ordered() - base) * mult >> VDSO_SHIFT);
         atomic_thread_fence(memory_order_acquire);
-    } while (atomic_load_explicit(&data->sequence, memory_order_relaxed) != sequence);
-    return ns;
+    } while (__builtin_expect(atomic_load_explicit(&data->sequence, memory_order_relaxed) != sequence, 0));
+    return true;
+}
+
+static inline bool is_ours(int clock) {
+    return (unsigned)clock < 32 && (1u << clock & (WALL_CLOCKS | MONOTONIC_CLOCKS)) != 0;
 }
 
 int __vdso_clock_gettime(int clock, struct timespec *ts) {
-    if ((unsigned)clock < 32 && (1u << clock & (WALL_CLOCKS | MONOTONIC_CLOCKS))) {
-        uint64_t ns = read_clock((1u << clock & WALL_CLOCKS) != 0);
-        if (ns) {
-            ts->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
-            ts->tv_nsec = (int64_t)(ns % NSEC_PER_SEC);
-            return 0;
-        }
-    }
-    return (int)call2(SYS_CLOCK_GETTIME, clock, (long)ts);
+    uint64_t ns;
+
+    if (__builtin_expect(!is_ours(clock) || !read_clock(clock == CLOCK_REALTIME ? VDSO_WALL : VDSO_MONOTONIC, &ns), 0))
+        return (int)call2(SYS_CLOCK_GETTIME, clock, (long)ts);
+    ts->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
+    ts->tv_nsec = (int64_t)(ns % NSEC_PER_SEC);
+    return 0;
 }
 
 int __vdso_clock_getres(int clock, struct timespec *ts) {
-    if ((unsigned)clock >= 32 || !(1u << clock & (WALL_CLOCKS | MONOTONIC_CLOCKS)))
+    if (!is_ours(clock))
         return (int)call2(SYS_CLOCK_GETRES, clock, (long)ts);
     if (ts) {
         ts->tv_sec = 0;
@@ -100,9 +96,9 @@ int __vdso_clock_getres(int clock, struct timespec *ts) {
 }
 
 int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz) {
-    uint64_t ns = tz ? 0 : read_clock(1);
+    uint64_t ns;
 
-    if (!ns)
+    if (tz || !read_clock(VDSO_WALL, &ns))
         return (int)call2(SYS_GETTIMEOFDAY, (long)tv, (long)tz);
     if (tv) {
         tv->tv_sec = (int64_t)(ns / NSEC_PER_SEC);
@@ -112,9 +108,9 @@ int __vdso_gettimeofday(struct timeval *tv, struct timezone *tz) {
 }
 
 int64_t __vdso_time(int64_t *t) {
-    uint64_t ns = read_clock(1);
+    uint64_t ns;
 
-    if (!ns)
+    if (!read_clock(VDSO_WALL, &ns))
         return call2(SYS_TIME, (long)t, 0);
     int64_t seconds = (int64_t)(ns / NSEC_PER_SEC);
     if (t)

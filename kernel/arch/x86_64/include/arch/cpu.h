@@ -90,6 +90,8 @@ static inline bool arch_irq_enabled(void) {
 static inline void arch_pause(void) { __asm__ volatile("pause" ::: "memory"); }
 // Called with interrupts disabled: enables them and waits for one, without losing one that arrives in between. Returns with interrupts enabled.
 static inline void arch_wait_for_interrupt(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
+// True on a virtual machine: a host may stop any processor at any moment, also one that holds a spin lock or is next in turn for it.
+bool arch_is_virtual(void);
 // Stops this processor for ever.
 __attribute__((noreturn)) void arch_halt(void);
 // Cycle-like counter, monotonic on one processor; units are the platform's (time.h converts).

@@ -37,7 +37,7 @@ __attribute__((noreturn)) static void rest(void) {
 static void fork_bomb(void) {
     for (;;) {
         if (fork() == -1) {
-            usleep(1000);
+            usleep(20000);
         }
     }
 }
@@ -51,7 +51,7 @@ static void fork_and_exec_bomb(void) {
             _exit(1);
         }
         if (pid == -1) {
-            usleep(1000);
+            usleep(20000);
         }
     }
 }
@@ -86,7 +86,7 @@ static void memory_hog(void) {
             area[i] = 1;
         }
         if (area == MAP_FAILED) {
-            usleep(1000);
+            usleep(20000);
         }
     }
 }
@@ -107,7 +107,7 @@ static void shared_memory_hog(void) {
             area[i] = 1;
         }
         if (area == MAP_FAILED) {
-            usleep(1000);
+            usleep(20000);
         }
     }
 }
@@ -146,7 +146,7 @@ static void copy_on_write_hog(void) {
             rest();
         }
         if (pid == -1) {
-            usleep(1000);
+            usleep(20000);
         }
     }
 }

@@ -68,6 +68,7 @@ static void boot_thread(void *arg) {
 noreturn_fn void kernel_main(void) {
     struct thread *t;
 
+    spin_init_boot();
     log_init();
     log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
     page_init();

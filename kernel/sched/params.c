@@ -111,12 +111,13 @@ static bool any_online(const cpuset_t *set) {
     return false;
 }
 
-// Takes t off a processor that it may not use any more. False while it is still running there.
+// Takes t off a processor that it may not use any more. False while it is still running there, or in transit to it.
 static bool evict(struct thread *t) {
     irq_flags_t flags;
     struct run_queue *q = run_queue_lock_thread(t, &flags);
-    bool stays = cpuset_has(&t->sched.affinity, q->cpu) || (q->current != t && !t->sched.queued);
-    bool running = !stays && q->current == t, queued = !stays && t->sched.queued;
+    bool allowed = cpuset_has(&t->sched.affinity, q->cpu);
+    bool running = !allowed && q->current == t, queued = !allowed && t->sched.queued;
+    bool in_transit = !allowed && !running && !queued && state_of(t) == THREAD_READY;
     if (running) {
         t->sched.moving = true; // switch.c sends it on
         sched_kick(q);
@@ -131,7 +132,7 @@ static bool evict(struct thread *t) {
         sched_deliver(t);
     arch_irq_restore(flags);
     preempt_enable(); // the current thread moves here
-    return !running;
+    return !running && !in_transit;
 }
 
 inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set) {

@@ -7,6 +7,9 @@
 //     +----------------+----------------+
 //     |  next ticket   |  now serving   |     free: both are equal
 //     +----------------+----------------+
+// On a virtual machine the turn is given up: whoever finds the lock free takes it, as the next in turn may be a processor that its host has stopped, and
+// all others would wait for the host. Both ways work on the same word (a ticket is then drawn only in the moment in which it is the one served), so
+// the choice is made at boot without regard to who holds what.
 //
 // Invariants:
 //   I1  the holder alone changes "now serving", so that it may be stored without an atomic read-modify-write;
@@ -31,22 +34,41 @@ static inline _Atomic uint16_t *serving_half(struct spinlock *l) {
     return (_Atomic uint16_t *)&l->ticket;
 }
 
+static bool in_turn = true; // written once at boot
+
+void spin_init_boot(void) {
+    in_turn = !arch_is_virtual();
+}
+
 void spin_lock_init(struct spinlock *l, enum lock_rank rank) {
     *l = (struct spinlock)SPINLOCK_INIT((uint8_t)rank);
 }
 
-static cold_fn void wait_for_turn(struct spinlock *l, uint16_t mine) {
-    do
+// Takes the lock if it is free.
+static always_inline bool take_free(struct spinlock *l) {
+    uint32_t seen = atomic_load_explicit(&l->ticket, memory_order_relaxed);
+    return serving_of(seen) == (uint16_t)(seen >> TICKET_SHIFT) &&
+           atomic_compare_exchange_strong_explicit(&l->ticket, &seen, seen + TICKET_ONE, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static cold_fn __attribute__((noinline)) void acquire_contended(struct spinlock *l) {
+    if (!in_turn) {
+        do
+            arch_pause();
+        while (!take_free(l));
+        return;
+    }
+    uint32_t drawn = atomic_fetch_add_explicit(&l->ticket, TICKET_ONE, memory_order_acquire);
+    uint16_t mine = (uint16_t)(drawn >> TICKET_SHIFT);
+    while (serving_of(atomic_load_explicit(&l->ticket, memory_order_acquire)) != mine)
         arch_pause();
-    while (serving_of(atomic_load_explicit(&l->ticket, memory_order_acquire)) != mine);
 }
 
 static always_inline void acquire(struct spinlock *l, const void *at) {
     lock_debug_acquire(l, l->rank, at, true);
-    uint32_t drawn = atomic_fetch_add_explicit(&l->ticket, TICKET_ONE, memory_order_acquire);
-    uint16_t mine = (uint16_t)(drawn >> TICKET_SHIFT);
-    if (unlikely(serving_of(drawn) != mine))
-        wait_for_turn(l, mine);
+    if (unlikely(!take_free(l)))
+        acquire_contended(l);
     spinlock_check_taken(l, at);
 }
 
@@ -66,10 +88,7 @@ void spin_lock(struct spinlock *l) {
 
 bool spin_try_lock(struct spinlock *l) {
     preempt_disable();
-    uint32_t seen = atomic_load_explicit(&l->ticket, memory_order_relaxed);
-    if (serving_of(seen) == (uint16_t)(seen >> TICKET_SHIFT) &&
-        atomic_compare_exchange_strong_explicit(&l->ticket, &seen, seen + TICKET_ONE, memory_order_acquire,
-                                                memory_order_relaxed)) {
+    if (take_free(l)) {
         lock_debug_acquire_try(l, l->rank, __builtin_return_address(0), true);
         spinlock_check_taken(l, __builtin_return_address(0));
         return true;

@@ -21,6 +21,7 @@ struct spinlock {
 };
 #define SPINLOCK_INIT(rank_) {.ticket = 0, .rank = (rank_)}
 
+void spin_init_boot(void); // chooses the order in which waiters are served: see kernel/sync/spinlock.c
 void spin_lock_init(struct spinlock *l, enum lock_rank rank);
 void spin_lock(struct spinlock *l);
 must_check bool spin_try_lock(struct spinlock *l);

@@ -251,6 +251,39 @@ static void cut_at_ends(struct aspace *as, vaddr_t start, vaddr_t end, struct ma
     }
 }
 
+// Gives table pages back that nothing uses any more around the hole [start, end), up to the mappings next to it.
+static void tables_trim(struct aspace *as, vaddr_t start, vaddr_t end) {
+    struct mapping *next = mapping_from(as, start), *prev = next ? mapping_prev(next) : NULL;
+    struct rb_node *last = next ? NULL : rb_last(&as->mappings);
+
+    if (last)
+        prev = rb_entry(last, struct mapping, node);
+    vaddr_t low = prev ? ALIGN_UP(prev->end, (vaddr_t)ARCH_TABLE_SPAN) : 0;
+    vaddr_t high = next ? ALIGN_DOWN(next->start, (vaddr_t)ARCH_TABLE_SPAN) : ARCH_USER_END;
+    low = MAX(low, ALIGN_DOWN(start, (vaddr_t)ARCH_TABLE_SPAN));
+    high = MIN(high, ALIGN_UP(end, (vaddr_t)ARCH_TABLE_SPAN));
+    if (low >= high)
+        return;
+    struct page *list = arch_mmu_detach_tables(&as->arch, low, high);
+    if (!list)
+        return;
+    struct tlb_batch batch;
+    tlb_begin(&batch, as);
+    tlb_add(&batch, low); // the whole range: processors also remember the way through tables
+    tlb_add(&batch, high - PAGE_SIZE);
+    tlb_flush(&batch);
+    while (list) {
+        struct page *p = list;
+        list = p->next_cached;
+        page_put(p);
+    }
+    uint32_t tables = atomic_load_explicit(&as->arch.table_pages, memory_order_relaxed);
+    if (tables < as->charged_tables && as->obj.job) {
+        job_uncharge(as->obj.job, JOB_MEMORY, (uint64_t)(as->charged_tables - tables) * PAGE_SIZE);
+        as->charged_tables = tables;
+    }
+}
+
 inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping *spares[2], struct list_node *doomed) {
     struct mapping *m = mapping_from(as, start), *next;
     struct tlb_batch batch;
@@ -272,6 +305,7 @@ inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, 
         mapping_remove(as, m);
         mapping_doom(m, doomed);
     }
+    tables_trim(as, start, end);
     return INV_OK;
 }
 

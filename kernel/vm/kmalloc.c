@@ -10,6 +10,7 @@
 #include "slab_check.h"
 
 #include <kernel/kasan.h>
+#include <kernel/kasan.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 
@@ -92,6 +93,7 @@ void kfree(void *p) {
         return;
     struct slab_cache *c = slab_cache_of(p);
     if (likely(c)) {
+        kasan_unpoison(p, c->object_size);
         tail_check(c, p);
         slab_free(c, p);
         return;

@@ -37,7 +37,7 @@ struct area {
     uint16_t class;
     bool physical;
     size_t pages;
-    struct job *job;   // charged for pages, alive through the charge; or NULL
+    struct job *job;   // charged for pages, outlives the area; or NULL
     struct area *next; // clean and dirty lists; hash chain while in use
     struct page *backing; // own pages, linked through next_cached
 };

@@ -27,7 +27,7 @@
 
 struct stack_header {
     uint64_t magic;
-    struct job *job; // charged, alive through the charge; or NULL
+    struct job *job; // charged, counted by the thread's process; or NULL
     struct stack_header *next;
 };
 static struct {

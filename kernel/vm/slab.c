@@ -21,6 +21,7 @@
 #include <arch/cpu.h>
 #include <kernel/cpu.h>
 #include <kernel/kasan.h>
+#include <kernel/kasan.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 
@@ -95,6 +96,7 @@ static bool slab_grow(struct slab_cache *c) {
         p[i].order = (uint8_t)c->order;
         p[i].cache = c;
     }
+    kasan_poison(page_to_virt(p), PAGE_SIZE << c->order, KASAN_REDZONE);
     p->slab_free = NULL;
     p->slab_used = 0;
     p->slab_fresh = (uint16_t)c->per_slab;

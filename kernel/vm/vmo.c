@@ -18,6 +18,7 @@
 //  I2. A slot's page is put only after no page table entry leads to it: entries hold no reference.
 //  I3. While an object has mappings it shares no page (may_share is false), so its pages are always written in place and never replaced under a mapping.
 //      A clone of a mapped object is copied at once; a clone that is mapped gets its own pages first.
+//  I4. All pages and nodes of a VMO are charged to its own job, which it counts: a clone for another job is copied at once. So no charge outlives its job.
 // Locking: vmo->lock (rank VMO) guards slots, size and mappings; size and resident may be read without it.
 
 #include "mapping.h"
@@ -143,17 +144,6 @@ bool vmo_next_resident(struct vmo *v, uint64_t index, uint64_t *out_index) {
 
 // --- clones -----------------------------------------------------------------------------------------------------------
 
-inv_status_t vmo_clone_layer(struct vmo *from, struct job *job, struct vmo **out) {
-    inv_status_t status = vmo_create_layer(job, out);
-
-    if (status != INV_OK)
-        return status;
-    slots_share(&from->slots, &(*out)->slots);
-    from->may_share = (*out)->may_share = true;
-    atomic_store_explicit(&(*out)->resident, atomic_load_explicit(&from->resident, memory_order_relaxed), memory_order_relaxed);
-    return INV_OK;
-}
-
 // Puts page p, by another reference or by a copy, into slot index of to.
 static inv_status_t clone_page(struct vmo *to, uint64_t index, struct page *p, bool copy) {
     struct slot_place place;
@@ -184,6 +174,23 @@ static inv_status_t clone_range(struct vmo *from, uint64_t first, uint64_t count
     return INV_OK;
 }
 
+inv_status_t vmo_clone_layer(struct vmo *from, struct job *job, struct vmo **out) {
+    inv_status_t status = vmo_create_layer(job, out);
+
+    if (status != INV_OK)
+        return status;
+    if (from->obj.job != job) {
+        status = clone_range(from, 0, SLOT_INDEX_MAX, *out, true);
+        if (status != INV_OK)
+            vmo_put(*out);
+        return status;
+    }
+    slots_share(&from->slots, &(*out)->slots);
+    from->may_share = (*out)->may_share = true;
+    atomic_store_explicit(&(*out)->resident, atomic_load_explicit(&from->resident, memory_order_relaxed), memory_order_relaxed);
+    return INV_OK;
+}
+
 inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct job *job, struct vmo **out) {
     if (from->kind != VMO_ANONYMOUS || !IS_ALIGNED(offset, PAGE_SIZE) || offset + size < offset)
         return INV_ERR_INVALID;
@@ -192,12 +199,12 @@ inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct 
     if (status != INV_OK)
         return status;
     mutex_lock(&from->lock);
-    bool mapped = !list_empty(&from->mappings);
-    if (offset == 0 && pages_in(size) >= pages_in(from->size) && !mapped)
+    bool copy = !list_empty(&from->mappings) || from->obj.job != job; // I3, I4
+    if (offset == 0 && pages_in(size) >= pages_in(from->size) && !copy)
         slots_share(&from->slots, &v->slots);
     else
-        status = clone_range(from, offset >> PAGE_SHIFT, pages_in(size), v, mapped);
-    if (!mapped)
+        status = clone_range(from, offset >> PAGE_SHIFT, pages_in(size), v, copy);
+    if (!copy)
         from->may_share = v->may_share = true;
     if (v->slots.depth > 0 && v->slots.root == from->slots.root)
         atomic_store_explicit(&v->resident, from->resident, memory_order_relaxed);

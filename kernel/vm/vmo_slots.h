@@ -15,7 +15,7 @@
 struct slot_node {
     _Atomic uint32_t count; // tables and nodes that refer to it
     uint32_t used;          // slots that are not NULL
-    struct job *job;        // charged for the node, alive through the charge; or NULL
+    struct job *job;        // charged for the node, counted by the VMO; or NULL
     void *slot[SLOT_COUNT]; // at the lowest level struct page, above struct slot_node
 };
 

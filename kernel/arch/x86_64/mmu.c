@@ -274,9 +274,9 @@ size_t arch_mmu_protect(struct arch_aspace *as, vaddr_t start, vaddr_t end, unsi
     return protect_table(phys_to_virt(as->root), TABLE_LEVELS - 1, 0, start, end - 1, pte_flags(flags & ~MMU_GLOBAL));
 }
 
-// Frees the empty tables below table that lie wholly within [start, last].
-static void free_empty(struct arch_aspace *as, _Atomic(pte_t) *table, unsigned level, vaddr_t base, vaddr_t start,
-                       vaddr_t last) {
+// Detaches the empty tables below table that lie wholly within [start, last], onto *list.
+static void detach_empty(struct arch_aspace *as, _Atomic(pte_t) *table, unsigned level, vaddr_t base, vaddr_t start,
+                         vaddr_t last, struct page **list) {
     vaddr_t span = 1ull << table_shift(level);
     unsigned first_index = start > base ? (unsigned)((start - base) >> table_shift(level)) : 0;
     unsigned last_index = MIN((last - base) >> table_shift(level), TABLE_ENTRIES - 1ull);
@@ -289,19 +289,25 @@ static void free_empty(struct arch_aspace *as, _Atomic(pte_t) *table, unsigned l
             if (!e)
                 continue;
             if (level > 1)
-                free_empty(as, table_of(e), level - 1, child_base, start, last);
+                detach_empty(as, table_of(e), level - 1, child_base, start, last, list);
             if (child_base < start || child_base + (span - 1) > last || *occupancy_of(table_of(e)))
                 continue;
             entry_write(&table[i], 0);
-            table_free(as, e);
+            struct page *p = page_at(e & PTE_ADDRESS);
+            p->next_cached = *list;
+            *list = p;
+            atomic_fetch_sub_explicit(&as->table_pages, 1, memory_order_relaxed);
         }
         vacate(table, group);
     }
 }
 
-void arch_mmu_free_tables(struct arch_aspace *as, vaddr_t start, vaddr_t end) {
+struct page *arch_mmu_detach_tables(struct arch_aspace *as, vaddr_t start, vaddr_t end) {
+    struct page *list = NULL;
+
     if (start < end)
-        free_empty(as, phys_to_virt(as->root), TABLE_LEVELS - 1, 0, start, end - 1);
+        detach_empty(as, phys_to_virt(as->root), TABLE_LEVELS - 1, 0, start, end - 1, &list);
+    return list;
 }
 
 inv_status_t arch_kernel_map(vaddr_t va, paddr_t pa, unsigned flags) {

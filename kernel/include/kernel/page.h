@@ -28,7 +28,7 @@ struct page {
         uint32_t slab_used;    // PAGE_SLAB: objects out of the slab
     };
     union {
-        struct job *job;          // charged; alive through the charge
+        struct job *job;          // charged; kept alive by what holds the page (a VMO, an address space)
         struct slab_cache *cache; // PAGE_SLAB
     };
     union {

@@ -235,3 +235,21 @@ static bool placement_body(struct job *job, struct aspace *as) {
 }
 static bool placement(void) { return with_aspace(placement_body); }
 SELFTEST("vm/mappings_go_down_and_fill_holes", placement);
+
+static bool tables_body(struct job *job, struct aspace *as) {
+    uint32_t tables = atomic_load(&as->arch.table_pages);
+
+    (void)job;
+    for (uint64_t offset = 0; offset < GIB(2); offset += MIB(8)) // a whole gigabyte at once would be refused on a small machine
+        SELFTEST_CHECK(map_at(as, AT + offset, MIB(8), NULL, 0) == INV_OK);
+    SELFTEST_CHECK(as->mapping_count == 1);
+    for (uint64_t offset = 0; offset < GIB(2); offset += MIB(64))
+        SELFTEST_CHECK(word_write(as, AT + offset, 1));
+    SELFTEST_CHECK(atomic_load(&as->arch.table_pages) > tables + 30);
+    SELFTEST_CHECK(aspace_unmap(as, AT, GIB(1)) == INV_OK && word_is(as, AT + GIB(1), 1));
+    SELFTEST_CHECK(aspace_unmap(as, AT + GIB(1), GIB(1)) == INV_OK);
+    SELFTEST_CHECK(atomic_load(&as->arch.table_pages) <= tables + 4 && as->charged_tables == atomic_load(&as->arch.table_pages));
+    return true;
+}
+static bool tables(void) { return with_aspace(tables_body); }
+SELFTEST("vm/empty_page_tables_are_given_back", tables);

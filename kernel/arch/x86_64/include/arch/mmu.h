@@ -28,6 +28,7 @@
 static inline void *phys_to_virt(paddr_t p) { return (void *)(ARCH_DIRECT_MAP + p); }
 static inline paddr_t virt_to_phys(const void *v) { return (paddr_t)v - ARCH_DIRECT_MAP; }
 
+struct page;
 struct arch_aspace {
     paddr_t root;            // physical address of the top table
     atomic_uint table_pages; // table pages allocated, for charges
@@ -54,8 +55,10 @@ size_t arch_mmu_visit(struct arch_aspace *as, vaddr_t start, vaddr_t end, mmu_vi
 size_t arch_mmu_protect(struct arch_aspace *as, vaddr_t start, vaddr_t end, unsigned flags);
 // Looks va up: true if present.
 bool arch_mmu_query(struct arch_aspace *as, vaddr_t va, paddr_t *out_pa, unsigned *out_flags);
-// Frees table pages in [start, end) that are empty and wholly inside. After the TLBs have been flushed.
-void arch_mmu_free_tables(struct arch_aspace *as, vaddr_t start, vaddr_t end);
+// Takes table pages in [start, end) that are empty and wholly inside out of the table and returns them, linked through next_cached. Processors may still
+// walk through them: the caller flushes everywhere, and puts them then.
+struct page *arch_mmu_detach_tables(struct arch_aspace *as, vaddr_t start, vaddr_t end);
+#define ARCH_TABLE_SPAN MIB(2) // what the smallest table page covers
 
 // Kernel mappings (kspace). Permanent tables; page by page.
 must_check inv_status_t arch_kernel_map(vaddr_t va, paddr_t pa, unsigned flags);

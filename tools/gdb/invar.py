@@ -38,11 +38,14 @@ def state_name(thread):
     return str(state.cast(gdb.lookup_type("enum thread_state"))).replace("THREAD_", "").lower()
 
 
-def where(address):
-    text = gdb.execute(f"info symbol {int(address)}", to_string=True).strip()
-    line = gdb.find_pc_line(int(address))
-    place = f" at {line.symtab.filename}:{line.line}" if line.symtab else ""
-    return text.split(" in section")[0] + place
+def where(back):
+    # the call stands before the address that it returns to, which may already be another function's
+    block = gdb.block_for_pc(back - 1)
+    while block is not None and block.function is None:
+        block = block.superblock
+    place = gdb.find_pc_line(back - 1)
+    name = block.function.name if block is not None else f"{back:#x}"
+    return f"{name} at {place.symtab.filename}:{place.line}" if place.symtab else name
 
 
 def word(address):

@@ -358,3 +358,54 @@ int64_t linux_arch_prctl(struct arch_frame *f) {
     default: return -LINUX_EINVAL;
     }
 }
+
+// --- /proc/cpuinfo ---
+
+struct cpuid_words {
+    uint32_t a, b, c, d;
+};
+
+static struct cpuid_words cpuid_read(uint32_t leaf) {
+    struct cpuid_words w = {.a = leaf, .c = 0};
+
+    __asm__("cpuid" : "+a"(w.a), "=b"(w.b), "+c"(w.c), "=d"(w.d));
+    return w;
+}
+
+void linux_arch_cpu_names(char vendor[16], char model[64], unsigned *family, unsigned *number, unsigned *stepping) {
+    struct cpuid_words w = cpuid_read(0);
+    uint32_t signature = cpuid_read(1).a;
+
+    memset(vendor, 0, 16);
+    memcpy(vendor, &w.b, 4);
+    memcpy(vendor + 4, &w.d, 4);
+    memcpy(vendor + 8, &w.c, 4);
+    memset(model, 0, 64);
+    if (cpuid_read(0x80000000u).a >= 0x80000004u) {
+        for (unsigned i = 0; i < 3; i++) {
+            w = cpuid_read(0x80000002u + i);
+            memcpy(model + 16 * i, &w, sizeof(w));
+        }
+    }
+    *family = (signature >> 8 & 15) + ((signature >> 8 & 15) == 15 ? signature >> 20 & 255 : 0);
+    *number = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
+    *stepping = signature & 15;
+}
+
+void linux_arch_cpu_flags(void *arg, void (*emit)(void *arg, const char *word)) {
+    static const struct {
+        uint8_t bit, word; // word 0: leaf 1 edx, 1: leaf 1 ecx
+        const char *name;
+    } flags[] = {
+        {0, 0, "fpu"}, {4, 0, "tsc"}, {5, 0, "msr"}, {6, 0, "pae"}, {8, 0, "cx8"}, {9, 0, "apic"}, {15, 0, "cmov"}, {19, 0, "clflush"},
+        {23, 0, "mmx"}, {24, 0, "fxsr"}, {25, 0, "sse"}, {26, 0, "sse2"}, {0, 1, "pni"}, {1, 1, "pclmulqdq"}, {9, 1, "ssse3"},
+        {12, 1, "fma"}, {13, 1, "cx16"}, {19, 1, "sse4_1"}, {20, 1, "sse4_2"}, {22, 1, "movbe"}, {23, 1, "popcnt"}, {25, 1, "aes"},
+        {26, 1, "xsave"}, {28, 1, "avx"}, {29, 1, "f16c"}, {30, 1, "rdrand"}, {31, 1, "hypervisor"},
+    };
+    struct cpuid_words w = cpuid_read(1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(flags); i++)
+        if ((flags[i].word == 0 ? w.d : w.c) >> flags[i].bit & 1)
+            emit(arg, flags[i].name);
+    emit(arg, "lm");
+}

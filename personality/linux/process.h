@@ -120,6 +120,7 @@ struct linux_process {
     enum linux_stop_notice wait_notice; // not yet consumed by wait
     int wait_code;                // stop signal behind wait_notice
     int exit_status;              // as wait reports it: code << 8 or signal
+    char last_name[LINUX_COMM_LENGTH]; // of the last thread: what a zombie is called
     int parent_death_signal;
     bool child_subreaper;
     struct linux_usage usage;     // of threads that have ended
@@ -272,5 +273,9 @@ uint64_t linux_arch_frame_minimum(void); // AT_MINSIGSTKSZ
 bool linux_arch_call_result(const struct arch_frame *f, int64_t *out_result);
 void linux_arch_call_resolved(struct arch_frame *f);
 void linux_arch_exception(struct arch_frame *frame, const struct exception *e);
+
+// For /proc/cpuinfo.
+void linux_arch_cpu_names(char vendor[16], char model[64], unsigned *family, unsigned *number, unsigned *stepping);
+void linux_arch_cpu_flags(void *arg, void (*emit)(void *arg, const char *word));
 
 #endif

@@ -7,32 +7,31 @@
 
 #include <arch/usercopy.h>
 #include <executive/random.h>
-#include <kernel/boot.h>
 #include <kernel/log.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/slab.h>
 
-static struct mutex names_lock; // rank PERSONALITY
+static struct spinlock names_lock = SPINLOCK_INIT(LOCK_RANK_PERSONALITY_SPIN);
 /* names_lock: */
 static char host_name[LINUX_NAME_LENGTH] = "invar", domain_name[LINUX_NAME_LENGTH] = "(none)";
 
-static inv_status_t system_init(void) {
-    mutex_init(&names_lock, LOCK_RANK_PERSONALITY);
-    return INV_OK;
-}
-BOOT_CALL("linux names", BOOT_STAGE_EXECUTIVE, system_init);
-
 void linux_host_name(char out[LINUX_NAME_LENGTH]) {
-    mutex_lock(&names_lock);
+    spin_lock(&names_lock);
     memcpy(out, host_name, LINUX_NAME_LENGTH);
-    mutex_unlock(&names_lock);
+    spin_unlock(&names_lock);
+}
+
+void linux_domain_name(char out[LINUX_NAME_LENGTH]) {
+    spin_lock(&names_lock);
+    memcpy(out, domain_name, LINUX_NAME_LENGTH);
+    spin_unlock(&names_lock);
 }
 
 void linux_host_name_set(const char *name) {
-    mutex_lock(&names_lock);
+    spin_lock(&names_lock);
     string_copy(host_name, name, LINUX_NAME_LENGTH);
-    mutex_unlock(&names_lock);
+    spin_unlock(&names_lock);
 }
 
 int64_t linux_uname(struct arch_frame *f) {
@@ -41,10 +40,10 @@ int64_t linux_uname(struct arch_frame *f) {
             machine[LINUX_NAME_LENGTH], domain[LINUX_NAME_LENGTH];
     } u = {.system = "Linux", .release = LINUX_RELEASE, .version = LINUX_VERSION, .machine = "x86_64"};
 
-    mutex_lock(&names_lock);
+    spin_lock(&names_lock);
     memcpy(u.node, host_name, LINUX_NAME_LENGTH);
     memcpy(u.domain, domain_name, LINUX_NAME_LENGTH);
-    mutex_unlock(&names_lock);
+    spin_unlock(&names_lock);
     return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 0), &u, sizeof(u)) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
@@ -58,9 +57,9 @@ static int64_t name_set(struct arch_frame *f, char *name) {
         return -LINUX_EINVAL;
     if (arch_copy_from_user(fresh, (const void user_ptr *)LINUX_ARG(f, 0), (size_t)length) != INV_OK)
         return -LINUX_EFAULT;
-    mutex_lock(&names_lock);
+    spin_lock(&names_lock);
     memcpy(name, fresh, LINUX_NAME_LENGTH);
-    mutex_unlock(&names_lock);
+    spin_unlock(&names_lock);
     return 0;
 }
 

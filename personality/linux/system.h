@@ -10,6 +10,7 @@
 #define LINUX_VERSION "Invar " CONFIG_VERSION
 
 void linux_host_name(char out[LINUX_NAME_LENGTH]);
+void linux_domain_name(char out[LINUX_NAME_LENGTH]);
 void linux_host_name_set(const char *name); // cut to 64 bytes
 
 #endif

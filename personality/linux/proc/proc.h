@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// /proc: a small framework. A directory is a table of entries; an entry that is a file has a function that writes its text. Every name below a process is
+// looked up anew unless the process still lives (revalidate), so nothing stale is ever seen under a reused number.
+//
+//   proc.c               file system, directories, links
+//   proc_file.c          open, read, write of generated files
+//   proc_text.c          the growing text
+//   proc_view.c          one consistent look at a process
+//   proc_process.c, proc_memory.c, proc_descriptors.c, proc_system.c, proc_sysctl.c      the tables and their texts
+#ifndef LINUX_PROC_H
+#define LINUX_PROC_H
+
+#include "../process.h"
+
+struct proc_text {
+    char *buffer;
+    size_t used, size;
+    bool failed; // no memory, or too long
+};
+void proc_print(struct proc_text *t, const char *format, ...) printf_like(2, 3);
+void proc_print_word(void *text, const char *word); // " word"
+void proc_append(struct proc_text *t, const char *bytes, size_t n);
+void proc_text_free(struct proc_text *t);
+
+// What an inode of /proc stands for.
+struct proc_node {
+    const struct proc_entry *entry;
+    struct linux_process *process; // counted; NULL outside process directories
+    int number;                    // tid of a task directory and what is below it; descriptor
+};
+
+enum proc_kind { PROC_FILE, PROC_DIRECTORY, PROC_LINK, PROC_SPECIAL /* a directory with lookup and list of its own */ };
+#define PROC_INSPECT (1u << 0)  // needs the right to inspect the process
+#define PROC_AT_OPEN (1u << 1)  // text is made at open alone: it takes locks that a read may not
+#define PROC_NO_TASK (1u << 2)  // not in task directories
+
+struct proc_entry {
+    const char *name;
+    uint32_t mode; // permission bits
+    enum proc_kind kind;
+    unsigned flags;
+    // Files. show: the whole text. store: what a write means; the text is terminated. -errno or 0.
+    void (*show)(struct proc_text *t, const struct proc_node *n);
+    int64_t (*store)(const struct proc_node *n, char *text);
+    // Directories: entries, terminated by a name of NULL.
+    const struct proc_entry *children;
+    // Links. readlink: the text, NOT_FOUND if there is none. follow: where it leads directly (NULL: by its text).
+    inv_status_t (*readlink)(const struct proc_node *n, char *buffer, size_t size, size_t *out_length);
+    inv_status_t (*follow)(const struct proc_node *n, struct path *out);
+    // Special directories.
+    inv_status_t (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **out);
+    inv_status_t (*list)(struct file *f, struct dir_context *c);
+};
+
+static inline const struct proc_node *proc_node(const struct inode *i) {
+    return i->data;
+}
+// An inode for entry, of process and number. NULL: no memory.
+struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, struct linux_process *process, int number);
+const struct proc_entry *proc_entry_find(const struct proc_entry *table, const char *name, size_t length);
+// Lists a table from position c->position on (2 is its first); positions end at 2 + entries. False: the buffer is full.
+bool proc_list_table(struct dir_context *c, const struct proc_entry *table, unsigned skip_flags);
+bool proc_number(const char *name, size_t length, int *out); // a decimal number without leading zeros
+extern const struct file_ops proc_file_ops, proc_directory_ops;
+
+// proc_view.c: everything that stat and status show, taken under the locks at once.
+struct proc_view {
+    int pid, tid, parent, group, session, foreground;
+    uint32_t terminal; // as stat shows it
+    char state, name[LINUX_COMM_LENGTH];
+    unsigned threads, cpu;
+    int nice, policy, rt_priority, exit_signal;
+    nstime_t start_time;
+    struct linux_usage usage, children;
+    linux_sigset_t pending, shared_pending, blocked, ignored, caught;
+    unsigned queued;
+    uint64_t queue_limit;
+    bool zombie;
+    int exit_status;
+};
+// tid 0: the process. NOT_FOUND if it is gone.
+must_check inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *out);
+// The process's token, counted.
+struct token *proc_token(struct linux_process *p);
+// Some live thread's descriptor table or place in the tree, counted, or NULL.
+struct fd_table *proc_files(struct linux_process *p, int tid);
+struct fs_context *proc_fs(struct linux_process *p, int tid);
+struct file *proc_exe(struct linux_process *p);
+
+extern const struct proc_entry proc_root_children[];
+extern const struct proc_entry proc_root_entry, proc_process_entry, proc_task_entry;
+extern const struct proc_entry proc_descriptor_link, proc_descriptor_info;
+extern const struct proc_entry proc_sys_children[];
+// Tables of several files.
+void proc_show_stat(struct proc_text *t, const struct proc_node *n);
+void proc_show_status(struct proc_text *t, const struct proc_node *n);
+void proc_show_statm(struct proc_text *t, const struct proc_node *n);
+void proc_show_maps(struct proc_text *t, const struct proc_node *n);
+void proc_show_cmdline(struct proc_text *t, const struct proc_node *n);
+void proc_show_environ(struct proc_text *t, const struct proc_node *n);
+void proc_show_auxv(struct proc_text *t, const struct proc_node *n);
+void proc_show_mounts(struct proc_text *t, const struct proc_node *n);
+void proc_show_mountinfo(struct proc_text *t, const struct proc_node *n);
+inv_status_t proc_task_lookup(struct inode *dir, const char *name, size_t length, struct inode **out);
+inv_status_t proc_task_list(struct file *f, struct dir_context *c);
+inv_status_t proc_fd_lookup(struct inode *dir, const char *name, size_t length, struct inode **out);
+inv_status_t proc_fd_list(struct file *f, struct dir_context *c);
+inv_status_t proc_fdinfo_lookup(struct inode *dir, const char *name, size_t length, struct inode **out);
+inv_status_t proc_path_text(const struct path *p, char *buffer, size_t size, size_t *out_length);
+
+#endif

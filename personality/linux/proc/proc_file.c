@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Files of /proc whose text is generated: made whole at open, and anew by a read at position 0 later, so that a reader sees one state. A write is handed
+// whole to the entry. Context: thread.
+//
+// Locking: the text belongs to the open file; state->lock, as reads of a file that several threads share may run at once.
+#include "proc.h"
+
+#include <kernel/slab.h>
+
+#define STORE_MAX 1024u
+
+struct state {
+    struct mutex lock; // rank VFS_INODE
+    struct proc_text text;
+    bool read; // something was read since the text was made
+};
+
+static inv_status_t text_make(struct file *f, struct state *s) {
+    const struct proc_node *n = proc_node(f->inode);
+
+    proc_text_free(&s->text);
+    s->read = false;
+    if (n->entry->show != NULL)
+        n->entry->show(&s->text, n);
+    if (s->text.failed) {
+        proc_text_free(&s->text);
+        return INV_ERR_NO_MEMORY;
+    }
+    return INV_OK;
+}
+
+static inv_status_t proc_open(struct inode *inode, struct file *f) {
+    const struct proc_node *n = proc_node(inode);
+    struct state *s;
+    inv_status_t status;
+
+    if (file_writable(f) && n->entry->store == NULL)
+        return INV_ERR_ACCESS;
+    if ((n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process))
+        return INV_ERR_ACCESS;
+    s = kzalloc(sizeof(*s));
+    if (s == NULL)
+        return INV_ERR_NO_MEMORY;
+    mutex_init(&s->lock, LOCK_RANK_VFS_INODE);
+    status = file_readable(f) ? text_make(f, s) : INV_OK;
+    if (status != INV_OK) {
+        kfree(s);
+        return status;
+    }
+    f->data = s;
+    return INV_OK;
+}
+
+static void proc_release(struct file *f) {
+    struct state *s = f->data;
+
+    if (s == NULL)
+        return;
+    proc_text_free(&s->text);
+    kfree(s);
+}
+
+static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position, size_t *out_done) {
+    struct state *s = f->data;
+    inv_status_t status = INV_OK;
+
+    *out_done = 0;
+    mutex_lock(&s->lock);
+    if (*position == 0 && s->read && !(proc_node(f->inode)->entry->flags & PROC_AT_OPEN))
+        status = text_make(f, s);
+    s->read = true;
+    if (status == INV_OK && *position < s->text.used) {
+        size_t n = MIN(s->text.used - *position, io->left);
+        status = io_to(io, s->text.buffer + *position, n, out_done);
+        *position += *out_done;
+    }
+    mutex_unlock(&s->lock);
+    return status;
+}
+
+static inv_status_t status_of(int64_t error) {
+    switch (-error) {
+    case 0: return INV_OK;
+    case LINUX_EPERM: return INV_ERR_NOT_PERMITTED;
+    case LINUX_EACCES: return INV_ERR_ACCESS;
+    case LINUX_ENOMEM: return INV_ERR_NO_MEMORY;
+    case LINUX_ESRCH: return INV_ERR_NO_PROCESS;
+    default: return INV_ERR_INVALID;
+    }
+}
+
+static inv_status_t proc_write(struct file *f, struct io *io, uint64_t *position, size_t *out_done) {
+    const struct proc_node *n = proc_node(f->inode);
+    char *text;
+    size_t size = MIN(io->left, STORE_MAX - 1), done;
+
+    *out_done = 0;
+    text = kmalloc(STORE_MAX);
+    if (text == NULL)
+        return INV_ERR_NO_MEMORY;
+    inv_status_t status = io_from(io, text, size, &done);
+    if (status == INV_OK) {
+        text[done] = '\0';
+        status = status_of(n->entry->store(n, text));
+    }
+    kfree(text);
+    if (status != INV_OK)
+        return status;
+    *out_done = done;
+    *position += done;
+    return INV_OK;
+}
+
+static inv_status_t proc_seek(struct file *f, int64_t offset, int whence, uint64_t *out_position) {
+    int64_t base = whence == 0 ? 0 : whence == 1 ? (int64_t)f->position : -1;
+
+    if (base < 0 || offset < -base || (offset > 0 && base > INT64_MAX - offset))
+        return INV_ERR_INVALID;
+    *out_position = (uint64_t)(base + offset);
+    return INV_OK;
+}
+
+const struct file_ops proc_file_ops = {
+    .open = proc_open,
+    .release = proc_release,
+    .read = proc_read,
+    .write = proc_write,
+    .seek = proc_seek,
+};

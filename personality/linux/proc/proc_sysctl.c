@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// /proc/sys: what programs read, and the few values that may be set.
+#include "proc.h"
+
+#include "../system.h"
+
+#include <executive/random.h>
+
+static void number_show(struct proc_text *t, uint64_t n) {
+    proc_print(t, "%lu\n", n);
+}
+
+// --- kernel ---
+
+static void show_hostname(struct proc_text *t, const struct proc_node *n) {
+    char name[LINUX_NAME_LENGTH];
+
+    linux_host_name(name);
+    proc_print(t, "%s\n", name);
+}
+
+static int64_t store_hostname(const struct proc_node *n, char *text) {
+    char *end = strchr(text, '\n');
+
+    if (!token_capable(linux_token(), CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (end != NULL)
+        *end = '\0';
+    linux_host_name_set(text);
+    return 0;
+}
+
+static void show_domainname(struct proc_text *t, const struct proc_node *n) {
+    char name[LINUX_NAME_LENGTH];
+
+    linux_domain_name(name);
+    proc_print(t, "%s\n", name);
+}
+
+static void show_ostype(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "Linux\n");
+}
+
+static void show_osrelease(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%s\n", LINUX_RELEASE);
+}
+
+static void show_version(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%s\n", LINUX_VERSION);
+}
+
+static void show_pid_max(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, LINUX_PID_MAX);
+}
+
+static void show_threads_max(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, LINUX_PID_MAX / 2);
+}
+
+static void show_ngroups_max(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, TOKEN_MAX_GROUPS);
+}
+
+static void show_cap_last_cap(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, CAP_LAST);
+}
+
+static void show_zero(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 0);
+}
+
+static void show_two(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 2);
+}
+
+static void show_core_pattern(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "core\n");
+}
+
+// --- kernel/random ---
+
+static void uuid_print(struct proc_text *t, const uint8_t b[16]) {
+    proc_print(t, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0], b[1], b[2], b[3], b[4], b[5],
+               (b[6] & 0x0f) | 0x40, b[7], (b[8] & 0x3f) | 0x80, b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static void show_uuid(struct proc_text *t, const struct proc_node *n) {
+    uint8_t b[16];
+
+    random_bytes(b, sizeof(b));
+    uuid_print(t, b);
+}
+
+static void show_boot_id(struct proc_text *t, const struct proc_node *n) {
+    static uint8_t b[16];
+    static _Atomic uint32_t state; // 0: not made, 1: being made, 2: made
+    uint32_t expected = 0;
+
+    if (atomic_compare_exchange_strong(&state, &expected, 1)) {
+        random_bytes(b, sizeof(b));
+        atomic_store(&state, 2);
+    }
+    while (atomic_load(&state) != 2)
+        arch_pause();
+    uuid_print(t, b);
+}
+
+static void show_entropy(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, random_seeded() ? 256 : 0);
+}
+
+static void show_poolsize(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 256);
+}
+
+// --- fs, vm ---
+
+static void show_file_max(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 1u << 20);
+}
+
+static void show_pipe_max_size(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 1u << 20);
+}
+
+static void show_mmap_min_addr(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, 65536);
+}
+
+static void show_max_map_count(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, ASPACE_MAX_MAPPINGS);
+}
+
+static const struct proc_entry random_children[] = {
+    {.name = "boot_id", .mode = 0444, .show = show_boot_id},
+    {.name = "entropy_avail", .mode = 0444, .show = show_entropy},
+    {.name = "poolsize", .mode = 0444, .show = show_poolsize},
+    {.name = "uuid", .mode = 0444, .show = show_uuid},
+    {.name = NULL},
+};
+static const struct proc_entry kernel_children[] = {
+    {.name = "cap_last_cap", .mode = 0444, .show = show_cap_last_cap},
+    {.name = "core_pattern", .mode = 0444, .show = show_core_pattern},
+    {.name = "domainname", .mode = 0444, .show = show_domainname},
+    {.name = "hostname", .mode = 0644, .show = show_hostname, .store = store_hostname},
+    {.name = "ngroups_max", .mode = 0444, .show = show_ngroups_max},
+    {.name = "osrelease", .mode = 0444, .show = show_osrelease},
+    {.name = "ostype", .mode = 0444, .show = show_ostype},
+    {.name = "pid_max", .mode = 0444, .show = show_pid_max},
+    {.name = "random", .mode = 0555, .kind = PROC_DIRECTORY, .children = random_children},
+    {.name = "randomize_va_space", .mode = 0444, .show = show_two},
+    {.name = "tainted", .mode = 0444, .show = show_zero},
+    {.name = "threads-max", .mode = 0444, .show = show_threads_max},
+    {.name = "version", .mode = 0444, .show = show_version},
+    {.name = NULL},
+};
+static const struct proc_entry fs_children[] = {
+    {.name = "file-max", .mode = 0444, .show = show_file_max},
+    {.name = "nr_open", .mode = 0444, .show = show_file_max},
+    {.name = "pipe-max-size", .mode = 0444, .show = show_pipe_max_size},
+    {.name = NULL},
+};
+static const struct proc_entry vm_children[] = {
+    {.name = "max_map_count", .mode = 0444, .show = show_max_map_count},
+    {.name = "mmap_min_addr", .mode = 0444, .show = show_mmap_min_addr},
+    {.name = "overcommit_memory", .mode = 0444, .show = show_zero},
+    {.name = NULL},
+};
+const struct proc_entry proc_sys_children[] = {
+    {.name = "fs", .mode = 0555, .kind = PROC_DIRECTORY, .children = fs_children},
+    {.name = "kernel", .mode = 0555, .kind = PROC_DIRECTORY, .children = kernel_children},
+    {.name = "vm", .mode = 0555, .kind = PROC_DIRECTORY, .children = vm_children},
+    {.name = NULL},
+};

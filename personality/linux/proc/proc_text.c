@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Growing text for generated files. Any failure is remembered, so that the writers need no checks of their own. May be used under sleeping locks.
+#include "proc.h"
+
+#include <kernel/slab.h>
+
+#define FIRST_SIZE 1024u
+#define SIZE_MAX_TEXT (1u << 20)
+
+static bool room_make(struct proc_text *t, size_t n) {
+    size_t size = MAX(t->size * 2, FIRST_SIZE);
+    char *fresh;
+
+    if (t->failed)
+        return false;
+    if (t->size - t->used > n)
+        return true;
+    while (size - t->used <= n)
+        size *= 2;
+    fresh = size <= SIZE_MAX_TEXT ? kmalloc(size) : NULL;
+    if (fresh == NULL) {
+        t->failed = true;
+        return false;
+    }
+    if (t->used > 0)
+        memcpy(fresh, t->buffer, t->used);
+    kfree(t->buffer);
+    t->buffer = fresh;
+    t->size = size;
+    return true;
+}
+
+void proc_append(struct proc_text *t, const char *bytes, size_t n) {
+    if (!room_make(t, n))
+        return;
+    memcpy(t->buffer + t->used, bytes, n);
+    t->used += n;
+}
+
+void proc_print(struct proc_text *t, const char *format, ...) {
+    va_list args;
+
+    if (!room_make(t, 256))
+        return;
+    va_start(args, format);
+    int n = vsnprintf(t->buffer + t->used, t->size - t->used, format, args);
+    va_end(args);
+    if ((size_t)n >= t->size - t->used) {
+        if (!room_make(t, (size_t)n + 1))
+            return;
+        va_start(args, format);
+        n = vsnprintf(t->buffer + t->used, t->size - t->used, format, args);
+        va_end(args);
+    }
+    t->used += (size_t)n;
+}
+
+void proc_text_free(struct proc_text *t) {
+    kfree(t->buffer);
+    *t = (struct proc_text){0};
+}

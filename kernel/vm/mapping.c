@@ -247,10 +247,17 @@ inv_status_t mapping_discard_anon(struct mapping *m, vaddr_t start, vaddr_t end)
     return status;
 }
 
+static enum mmu_visit count_entry(void *arg, vaddr_t va, paddr_t pa, unsigned flags) {
+    (void)va;
+    (void)pa;
+    (void)flags;
+    ++*(uint64_t *)arg;
+    return MMU_VISIT_KEEP;
+}
+
 uint64_t mapping_resident(const struct mapping *m) {
     uint64_t n = 0;
 
-    for (vaddr_t va = m->start; va < m->end; va += PAGE_SIZE)
-        n += arch_mmu_query(&m->aspace->arch, va, NULL, NULL);
+    (void)arch_mmu_visit(&m->aspace->arch, m->start, m->end, count_entry, &n);
     return n;
 }

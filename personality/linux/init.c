@@ -137,6 +137,7 @@ static int64_t init_start(struct linux_process *p, struct linux_thread *t, struc
     x->aspace = NULL;
     linux_process_get(p);
     p->process->personality_data = p;
+    atomic_store_explicit(&p->process->oom_protected, true, memory_order_relaxed);
     p->exe = x->file;
     x->file = NULL;
     arch_frame_init_user(&frame, x->entry, x->sp);

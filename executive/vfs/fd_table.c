@@ -246,6 +246,13 @@ inv_status_t fd_borrow(struct fd_table *t, int fd, struct fd_ref *out) {
     return out->file != NULL ? INV_OK : INV_ERR_BAD_FD;
 }
 
+unsigned fd_table_size(struct fd_table *t) {
+    epoch_enter();
+    unsigned size = atomic_load_explicit(&t->array, memory_order_acquire)->size;
+    epoch_exit();
+    return size;
+}
+
 int fd_next(struct fd_table *t, int from) {
     int found = -1;
     spin_lock(&t->lock);

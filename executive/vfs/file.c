@@ -231,9 +231,7 @@ void file_touch_atime(struct file *f) {
 
 static inv_status_t seek_to(int64_t base, int64_t offset, uint64_t *out_position) {
     int64_t sum;
-    if (__builtin_add_overflow(base, offset, &sum))
-        return INV_ERR_OVERFLOW;
-    if (sum < 0)
+    if (__builtin_add_overflow(base, offset, &sum) || sum < 0)
         return INV_ERR_INVALID;
     *out_position = (uint64_t)sum;
     return INV_OK;

@@ -48,6 +48,45 @@ int64_t linux_creat(struct arch_frame *f) {
     return open_at(AT_FDCWD_, LINUX_ARG(f, 0), O_CREAT_ | O_WRONLY_ | O_TRUNC_, (uint32_t)LINUX_ARG(f, 1));
 }
 
+// --- openat2 ----------------------------------------------------------------------------------------------------------
+
+struct open_how {
+    uint64_t flags, mode, resolve;
+};
+
+// A structure that may be longer than we know, if the rest is zero.
+static int64_t open_how_get(uint64_t user, uint64_t size, struct open_how *how) {
+    if (size < sizeof(*how))
+        return -LINUX_EINVAL;
+    if (size > PAGE_SIZE)
+        return -LINUX_E2BIG;
+    if (arch_copy_from_user(how, (const void user_ptr *)(uintptr_t)user, sizeof(*how)) != INV_OK)
+        return -LINUX_EFAULT;
+    for (uint64_t at = sizeof(*how); at < size; at += sizeof(uint64_t)) {
+        uint64_t rest = 0;
+        if (arch_copy_from_user(&rest, (const void user_ptr *)(uintptr_t)(user + at), MIN(size - at, sizeof(rest))) != INV_OK)
+            return -LINUX_EFAULT;
+        if (rest != 0)
+            return -LINUX_E2BIG;
+    }
+    return 0;
+}
+
+int64_t linux_openat2(struct arch_frame *f) {
+    struct open_how how;
+    int64_t result = open_how_get(LINUX_ARG(f, 2), LINUX_ARG(f, 3), &how);
+    if (result != 0)
+        return result;
+    bool makes = (how.flags & O_CREAT_) != 0 || (how.flags & O_TMPFILE_) == O_TMPFILE_;
+    if ((how.flags & ~(uint64_t)VALID_OPEN_FLAGS) != 0 || (how.mode & ~07777ull) != 0 || (how.mode != 0 && !makes))
+        return -LINUX_EINVAL;
+    if ((how.flags & O_PATH_) != 0 && (how.flags & ~(uint64_t)(O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_)) != 0)
+        return -LINUX_EINVAL;
+    if (how.resolve != 0) // walks that are kept inside a directory are not there: a program must learn that it is not protected
+        return -LINUX_EINVAL;
+    return open_at((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)how.flags, (uint32_t)how.mode);
+}
+
 // --- close ------------------------------------------------------------------------------------------------------------
 
 int64_t linux_close(struct arch_frame *f) {

@@ -290,7 +290,7 @@ static int64_t select_user(struct arch_frame *f, nstime_t deadline) {
     struct select_sets s = {.user = {LINUX_ARG(f, 1), LINUX_ARG(f, 2), LINUX_ARG(f, 3)}};
     if (n < 0)
         return -LINUX_EINVAL;
-    unsigned most = (unsigned)MIN((uint64_t)n, MAX(linux_limit(LINUX_RLIMIT_NOFILE), (uint64_t)64));
+    unsigned most = (unsigned)MIN((unsigned)n, fd_table_size(linux_fds()));
     int64_t result = sets_get(&s, most);
     if (result != 0)
         return result;

@@ -280,6 +280,7 @@ void fd_table_get(struct fd_table *t);
 void fd_table_put(struct fd_table *t);                  // last: closes all
 void fd_table_close_on_exec(struct fd_table *t);
 bool fd_table_shared(struct fd_table *t);
+unsigned fd_table_size(struct fd_table *t);             // no descriptor is as large: a power of two from 64 up (select looks no further)
 must_check inv_status_t fd_get(struct fd_table *t, int fd, struct file **out); // counted. BAD_FD
 // Takes over the file's reference on success. lowest: smallest number allowed. limit: RLIMIT_NOFILE. TOO_MANY_FILES, NO_MEMORY, INVALID.
 must_check inv_status_t fd_install(struct fd_table *t, struct file *f, int lowest, uint64_t limit, bool close_on_exec, int *out_fd);

@@ -14,7 +14,7 @@
 #include <kernel/page.h>
 
 enum vmo_kind { VMO_ANONYMOUS, VMO_PHYSICAL };
-#define VMO_MAX_SIZE (1ull << 46)
+#define VMO_MAX_SIZE (1ull << 62)
 
 // Radix tree of 64-slot nodes, each counted, so that a clone shares whole subtrees (kernel/vm/vmo_slots.c).
 struct slot_table {

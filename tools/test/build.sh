@@ -14,7 +14,7 @@ failed=0
 
 # build PROFILE CC FOLDER
 build() {
-    make -j"$(nproc)" BUILD="$BUILD" O="$BUILD/$3" PROFILE="$1" CC="$2" kernel tools root >"$log" 2>&1
+    flock "$BUILD/lock" make -j"$(nproc)" BUILD="$BUILD" O="$BUILD/$3" PROFILE="$1" CC="$2" kernel tools root >"$log" 2>&1
 }
 
 for name in ${1:-gcc-release gcc-debug gcc-sanitize clang-14-release clang-14-debug}; do

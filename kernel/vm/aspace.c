@@ -154,7 +154,7 @@ static inv_status_t request_place(struct aspace *as, const struct map_request *r
             replaced = bytes_mapped_in(as, at, at + length);
         else if (!mapping_range_free(as, at, at + length))
             return INV_ERR_EXISTS;
-    } else if (!r->address || !usable || !mapping_range_free(as, at, at + length)) {
+    } else if (!r->address || !usable || !mapping_room(as, at, at + length)) {
         at = mapping_gap_find(as, length);
         if (!at)
             return INV_ERR_NO_MEMORY;
@@ -173,6 +173,8 @@ static inv_status_t object_prepare(const struct map_request *r) {
     mutex_lock(&r->object->lock);
     if (r->object->may_share)
         status = vmo_make_exclusive(r->object);
+    if (status == INV_OK)
+        r->object->was_mapped = true;
     if (r->flags & MAPPING_SHARED && r->max_prot & MMU_WRITE)
         r->object->tail_dirty = true;
     mutex_unlock(&r->object->lock);
@@ -439,7 +441,7 @@ inv_status_t aspace_discard(struct aspace *as, vaddr_t start, uint64_t length) {
 static bool heap_grow(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping **spare) {
     struct mapping *m = mapping_find(as, start - PAGE_SIZE);
 
-    if (end > ARCH_USER_END || !mapping_range_free(as, start, end) || as->mapped_bytes + (end - start) > as->address_limit ||
+    if (end > ARCH_USER_END || !mapping_room(as, start, end) || as->mapped_bytes + (end - start) > as->address_limit ||
         length_is_hopeless(end - as->brk_start, MMU_WRITE, 0))
         return false;
     if (m && m->flags & MAPPING_HEAP && m->end == start && m->prot == (MMU_READ | MMU_WRITE) && mapping_anon_empty(m, start, end)) {

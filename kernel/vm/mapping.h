@@ -59,8 +59,9 @@ void mapping_gap_update(struct aspace *as, struct mapping *m, bool queued);
 void mapping_gap_remove(struct aspace *as, struct mapping *m);
 // Address for length bytes below as->mmap_top, or 0.
 vaddr_t mapping_gap_find(struct aspace *as, uint64_t length);
-// True if [start, end) is free, with a stack's guard gap above it.
+// True if [start, end) is free; mapping_room: and leaves a stack above it its guard gap.
 bool mapping_range_free(struct aspace *as, vaddr_t start, vaddr_t end);
+bool mapping_room(struct aspace *as, vaddr_t start, vaddr_t end);
 
 // aspace.c: unmaps [start, end): cuts mappings at the ends with up to two of spares (taken ones are set to NULL), removes entries, flushes, empties private
 // layers, dooms mappings.

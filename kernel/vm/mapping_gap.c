@@ -107,3 +107,9 @@ bool mapping_range_free(struct aspace *as, vaddr_t start, vaddr_t end) {
 
     return !m || m->start >= end;
 }
+
+bool mapping_room(struct aspace *as, vaddr_t start, vaddr_t end) {
+    struct mapping *m = mapping_from(as, start);
+
+    return !m || (m->start >= end && m->start - end >= (m->flags & MAPPING_GROWSDOWN ? STACK_GUARD_GAP : 0));
+}

@@ -200,7 +200,7 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
         vaddr_t old_end = r->old + r->old_length, new_end = r->old + r->new_length;
         if (new_end == old_end)
             return INV_OK;
-        if (old_end == m->end && user_range(r->old, r->new_length) && mapping_range_free(as, old_end, new_end)) {
+        if (old_end == m->end && user_range(r->old, r->new_length) && mapping_room(as, old_end, new_end)) {
             extend(r, m, new_end);
             return INV_OK;
         }

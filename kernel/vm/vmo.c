@@ -16,7 +16,7 @@
 // Invariants:
 //  I1. Slots behind the last page of size are empty, and bytes behind size in the last page are zero, unless tail_dirty.
 //  I2. A slot's page is put only after no page table entry leads to it: entries hold no reference.
-//  I3. While an object has mappings it shares no page (may_share is false), so its pages are always written in place and never replaced under a mapping.
+//  I3. While an object has mappings (or is about to: was_mapped) it shares no page (may_share is false), so its pages are always written in place and never replaced under a mapping.
 //      A clone of a mapped object is copied at once; a clone that is mapped gets its own pages first.
 //  I4. All pages and nodes of a VMO are charged to its own job, which it counts: a clone for another job is copied at once. So no charge outlives its job.
 // Locking: vmo->lock (rank VMO) guards slots, size and mappings; size and resident may be read without it.
@@ -199,7 +199,7 @@ inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct 
     if (status != INV_OK)
         return status;
     mutex_lock(&from->lock);
-    bool copy = !list_empty(&from->mappings) || from->obj.job != job; // I3, I4
+    bool copy = from->was_mapped || from->obj.job != job; // I3, I4
     if (offset == 0 && pages_in(size) >= pages_in(from->size) && !copy)
         slots_share(&from->slots, &v->slots);
     else

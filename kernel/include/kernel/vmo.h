@@ -31,6 +31,7 @@ struct vmo {
     _Atomic uint64_t resident;    // pages held
     struct slot_table slots;
     bool may_share;               // nodes or pages of slots may be shared with a clone
+    bool was_mapped;              // is or was an object of mappings
     bool tail_dirty;              // was mapped writable: bytes behind size in the last page may not be zero
     struct list_node mappings;    // lock: mappings whose object this is (mapping->vmo_node), for unmapping
     paddr_t physical;             // VMO_PHYSICAL

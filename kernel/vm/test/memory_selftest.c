@@ -58,7 +58,7 @@ static bool remap_rounds(struct reader *r) {
     for (unsigned round = 0; round < ROUNDS; round++) {
         SELFTEST_CHECK(map_rw(r->as, AT, 4 * PAGE_SIZE, NULL, 0) == INV_OK && word_write(r->as, AT, PATTERN + round));
         unsigned before = atomic_load(&r->reads);
-        for (unsigned spin = 0; spin < 2000 && atomic_load(&r->reads) - before < 4; spin++)
+        for (unsigned spin = 0; spin < 300 && atomic_load(&r->reads) - before < 4; spin++)
             arch_pause();
         SELFTEST_CHECK(round % 2 ? aspace_unmap(r->as, AT, 4 * PAGE_SIZE) == INV_OK : aspace_discard(r->as, AT, 4 * PAGE_SIZE) == INV_OK);
         struct page *p = page_alloc(0, 0, PAGE_KERNEL, NULL);

@@ -24,7 +24,7 @@ static void *touch_all(void *argument) {
 
 static void *map_and_unmap(void *argument) {
     (void)argument;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 40; i++) {
         char *own = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         for (int j = 0; j < 4; j++) {
             torn += own[j * PAGE] != 0;

@@ -7,3 +7,4 @@ obj-y += file.c open.c readdir.c fd_table.c fs_context.c
 obj-y += anonymous.c pipe.c poll.c lock.c
 obj-y += tmpfs.c tmpfs_dir.c tmpfs_file.c devtmpfs.c
 obj-y += cpio_parse.c cpio.c boot.c
+obj-$(CONFIG_SELFTEST) += names_selftest.c streams_selftest.c

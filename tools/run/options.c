@@ -135,6 +135,12 @@ void options_read(struct options *o, int argc, char **argv) {
     if (o->mode != MODE_PLAIN) {
         o->mode = o->argc > 0 ? MODE_COMMAND : MODE_SHELL;
     }
+    if (o->mode == MODE_SHELL && o->iso == NULL && o->gdb == NULL && !isatty(0)) {
+        static char *script_shell[] = {"/bin/sh", NULL}; // input from a pipe or a file is a script, as for any shell
+        o->mode = MODE_COMMAND;
+        o->argv = script_shell;
+        o->argc = 1;
+    }
     o->ports = o->mode != MODE_PLAIN && o->iso == NULL;
     check(o);
 }

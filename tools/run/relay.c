@@ -18,7 +18,7 @@
 void relay_init(struct relay *r, int from, int to) {
     r->from = from;
     r->to = to;
-    r->to_socket = r->drop_cr = r->broken = false;
+    r->to_socket = r->drop_cr = r->broken = r->held = false;
     r->ended = from < 0;
     r->head = r->used = 0;
     r->filter = NULL;
@@ -37,7 +37,7 @@ int relay_poll(const struct relay *r, struct pollfd *fds) {
     if (!r->ended && RELAY_ROOM - r->used >= RELAY_PIECE) {
         fds[count++] = (struct pollfd){.fd = r->from, .events = POLLIN};
     }
-    if (r->used > 0) {
+    if (r->used > 0 && !r->held) {
         fds[count++] = (struct pollfd){.fd = r->to, .events = POLLOUT};
     }
     return count;

@@ -117,6 +117,7 @@ static void streams_connect(struct run *r) {
     relay_init(&r->err, port[PORT_ERR], 2);
     relay_init(&r->serial, port[PORT_SERIAL], serial_target(r));
     r->in.to_socket = command;
+    r->in.held = shell && r->options.ports; // until init is there: a serial line that is being set up drops what it has
     r->serial.filter = serial_watch;
     r->serial.context = r;
     r->serial.drop_cr = !shell;
@@ -198,10 +199,11 @@ static void consequences(struct run *r) {
         fputs("\r\n", stderr);
         leave(r, 0);
     }
-    if (r->options.mode == MODE_SHELL && r->in.ended && r->in.from == 0) {
+    if (r->options.iso != NULL && r->in.ended && r->in.from == 0) {
         relay_push(&r->in, "\004", 1); // the end of piped input is Ctrl-D to the shell
         r->in.from = -1;
     }
+    r->in.held = r->in.held && !r->control.ready;
     if (r->out.broken && !r->sigpipe_sent) { // our reader has gone: tell the writer as a pipe would
         control_signal(&r->control, SIGPIPE);
         r->sigpipe_sent = true;

@@ -72,6 +72,7 @@ struct relay {
     bool to_socket; // `to` is half-closed at the end of input, so that the peer reads what is left first
     bool drop_cr;   // carriage returns before line feeds are left out
     bool broken;    // the reader of `to` is gone: the rest is thrown away
+    bool held;      // nothing is written yet: the reader is not there
     bool ended;     // `from` has ended
     size_t head, used;
     char buffer[RELAY_ROOM];

@@ -8,3 +8,4 @@ obj-y += anonymous.c pipe.c poll.c lock.c
 obj-y += tmpfs.c tmpfs_dir.c tmpfs_file.c devtmpfs.c
 obj-y += cpio_parse.c cpio.c boot.c
 obj-$(CONFIG_SELFTEST) += names_selftest.c streams_selftest.c
+host-test-y += cpio_parse_test.c rings_test.c

@@ -287,6 +287,8 @@ void linux_process_exit(struct process *core) {
     spin_unlock_irq(&p->lock, flags);
     if (exe != NULL)
         file_put(exe);
+    // The parent may count on it: what it has waited for holds no memory, and its program's file can be written.
+    process_set_aspace(core, NULL);
     linux_session_leader_exit(p);
     children_hand_on(p);
 

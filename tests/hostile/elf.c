@@ -142,7 +142,8 @@ static void child_main(void) {
 static const char *mutant_run(void) {
     int fd = open("/tmp/mutant", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
     if (fd == -1 || write(fd, image, length) != (ssize_t)length) {
-        return "the mutant cannot be written";
+        return errno == ETXTBSY ? "the file of a process that has been waited for is still busy"
+                                : "the mutant cannot be written";
     }
     close(fd);
     pid_t pid = fork();

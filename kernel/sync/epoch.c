@@ -41,7 +41,8 @@ static struct epoch_cpu epoch_cpus[CONFIG_MAX_CPUS];
 static _Atomic uint64_t epoch_now = 1;
 static struct waitq reclaim_wait = WAITQ_INIT(reclaim_wait);
 static atomic_bool reclaim_wanted;
-static struct timer reclaim_timer;
+static struct timer reclaim_timer; // one for all processors: armed by who sets reclaim_armed, which its handler clears
+static atomic_bool reclaim_armed;
 
 void epoch_quiescent(void) {
     struct epoch_cpu *c = &epoch_cpus[arch_cpu_id()];
@@ -56,6 +57,7 @@ static void reclaim_wake(void) {
 }
 
 static void reclaim_timer_fired(struct timer *t) {
+    atomic_exchange(&reclaim_armed, false); // a node whose processor found it set is on its list before the lists are taken
     reclaim_wake();
 }
 
@@ -69,7 +71,7 @@ void epoch_defer(struct epoch_node *n, void (*fn)(struct epoch_node *)) {
     c->last = &n->next;
     unsigned count = ++c->count;
     spin_unlock(&c->lock);
-    if (count == 1)
+    if (count == 1 && !atomic_exchange(&reclaim_armed, true))
         timer_set(&reclaim_timer, deadline_after(BATCH_DELAY));
     else if (count == BATCH)
         reclaim_wake();

@@ -53,7 +53,7 @@ nstime_t deadline_after(nstime_t duration) {
 }
 
 static bool is_queued(const struct timer *t) {
-    return atomic_load_explicit(&t->state, memory_order_relaxed) == TIMER_QUEUED;
+    return atomic_load_explicit(&t->state, memory_order_acquire) == TIMER_QUEUED;
 }
 
 // --- the tree; the queue's lock is held ---
@@ -61,6 +61,7 @@ static bool is_queued(const struct timer *t) {
 static void insert(struct timer_queue *q, struct timer *t) {
     struct rb_node **link = &q->tree.root, *parent = NULL;
     bool first = true;
+    DEBUG_ASSERT(!is_queued(t)); // armed on two processors at once: the caller did not serialise
     while (*link) {
         parent = *link;
         if (t->deadline < timer_of(parent)->deadline) {
@@ -80,7 +81,7 @@ static void take(struct timer_queue *q, struct timer *t) {
     if (q->first == &t->node)
         q->first = rb_next(q->first);
     rb_remove(&q->tree, &t->node);
-    atomic_store_explicit(&t->state, TIMER_UNARMED, memory_order_relaxed);
+    atomic_store_explicit(&t->state, TIMER_UNARMED, memory_order_release); // after q->running, for timer_cancel_sync
 }
 
 // On the queue's own processor.

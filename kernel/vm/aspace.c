@@ -108,7 +108,7 @@ inv_status_t aspace_charge_tables(struct aspace *as) {
 static bool length_is_hopeless(uint64_t length, unsigned prot, unsigned flags) {
     struct page_stats stats;
 
-    if (!(prot & MMU_WRITE) || flags & MAPPING_SHARED || length < MIB(1))
+    if (!(prot & MMU_WRITE) || flags & (MAPPING_SHARED | MAPPING_NORESERVE) || length < MIB(1))
         return false;
     page_get_stats(&stats);
     return length >> PAGE_SHIFT > stats.total;

@@ -288,8 +288,8 @@ void linux_arch_exception(struct arch_frame *f, const struct exception *e) {
     struct linux_siginfo info;
 
     exception_describe(f, e, &info);
-    t->trap.vector = e->arch_vector;
-    t->trap.error = e->arch_error;
+    t->trap.vector = f->vector;
+    t->trap.error = f->error;
     if (e->kind == EXCEPTION_PAGE || e->kind == EXCEPTION_BUS)
         t->trap.address = e->address;
     signal_force(&info);

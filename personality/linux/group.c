@@ -329,6 +329,14 @@ static bool job_group_is_orphaned(int group) {
     return orphaned;
 }
 
+static bool job_group_exists(int group) {
+    spin_lock(&linux_tree_lock);
+    struct linux_pid *n = linux_pid_find_locked(group);
+    bool exists = n != NULL && n->group != NULL;
+    spin_unlock(&linux_tree_lock);
+    return exists;
+}
+
 static bool job_group_in_session(int group, int session) {
     bool in = false;
 
@@ -370,6 +378,10 @@ static void job_clear_session_terminal(int session) {
     spin_unlock(&linux_tree_lock);
 }
 
+static bool job_current_capable(unsigned capability) {
+    return token_capable(linux_current()->token, capability);
+}
+
 static const struct tty_job_ops job_ops = {
     .current_pid = job_current_pid,
     .current_group = job_current_group,
@@ -379,10 +391,12 @@ static const struct tty_job_ops job_ops = {
     .set_session_terminal = job_set_session_terminal,
     .current_ignores_or_blocks = job_current_ignores_or_blocks,
     .group_is_orphaned = job_group_is_orphaned,
+    .group_exists = job_group_exists,
     .group_in_session = job_group_in_session,
     .signal_group = job_signal_group,
     .signal_session_leader = job_signal_session_leader,
     .clear_session_terminal = job_clear_session_terminal,
+    .current_capable = job_current_capable,
 };
 
 static inv_status_t group_init(void) {

@@ -23,13 +23,14 @@
 #define MAP_ANONYMOUS       0x20u
 #define MAP_GROWSDOWN       0x0100u
 #define MAP_LOCKED          0x2000u
+#define MAP_NORESERVE       0x4000u
 #define MAP_POPULATE        0x8000u
 #define MAP_NONBLOCK        0x10000u
 #define MAP_HUGETLB         0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
 // What MAP_SHARED_VALIDATE accepts; others ignore unknown flags.
 #define MAP_KNOWN                                                                                                                      \
-    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | 0x0800u | 0x1000u | MAP_LOCKED | 0x4000u | MAP_POPULATE | MAP_NONBLOCK |    \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | 0x0800u | 0x1000u | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK |    \
      0x20000u | MAP_HUGETLB | MAP_FIXED_NOREPLACE | 0x4000000u)
 #define MIN_ADDRESS 65536u // vm.mmap_min_addr
 #define CAP_SYS_RAWIO 17
@@ -49,6 +50,8 @@ static unsigned prot_decode(uint64_t prot) {
 // A private or shared mapping of a file: permissions by how it was opened.
 static int64_t file_decode(struct file *file, uint64_t prot, unsigned type, struct map_request *r) {
     r->max_prot = MMU_READ | MMU_WRITE | MMU_EXECUTE;
+    if (r->object_offset > VMO_MAX_SIZE || r->length > VMO_MAX_SIZE - r->object_offset)
+        return -LINUX_EOVERFLOW; // beyond what a file can have
     if (type != MAP_PRIVATE) {
         if ((prot & PROT_WRITE) && !file_writable(file))
             return -LINUX_EACCES;
@@ -163,7 +166,7 @@ int64_t linux_mmap(struct arch_frame *f) {
     result = -LINUX_EOVERFLOW;
     if (file != NULL && offset + r.length < offset)
         goto out;
-    r.flags = (flags & MAP_GROWSDOWN ? MAPPING_GROWSDOWN : 0) | (flags & MAP_LOCKED ? MAPPING_LOCKED | MAPPING_POPULATE : 0) |
+    r.flags = (flags & MAP_GROWSDOWN ? MAPPING_GROWSDOWN : 0) | (flags & MAP_NORESERVE ? MAPPING_NORESERVE : 0) | (flags & MAP_LOCKED ? MAPPING_LOCKED | MAPPING_POPULATE : 0) |
               ((flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE ? MAPPING_POPULATE : 0);
     result = -LINUX_EAGAIN;
     if ((flags & MAP_LOCKED) && lock_limit_passed(r.length))

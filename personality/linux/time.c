@@ -143,8 +143,6 @@ int64_t linux_clock_nanosleep(struct arch_frame *f) {
     int64_t result = clock_read(id, &now);
     if (result != 0)
         return result;
-    if (id == CLOCK_THREAD_CPUTIME)
-        return -LINUX_EINVAL;
     if (!wall && id != CLOCK_MONOTONIC && id != CLOCK_BOOTTIME)
         return -LINUX_EOPNOTSUPP;
     result = linux_timespec_get(LINUX_ARG(f, 2), &t);

@@ -31,6 +31,7 @@ struct mapping_owner {
 #define MAPPING_FIXED_KERNEL (1u << 4) // vDSO, vvar: not copied lazily, cannot be changed to writable; unmap allowed
 #define MAPPING_DONTFORK (1u << 5)
 #define MAPPING_LOCKED (1u << 6)
+#define MAPPING_NORESERVE (1u << 8) // not weighed against the memory there is
 #define MAPPING_POPULATE (1u << 7)  // fault everything in at map time
 
 struct mapping {

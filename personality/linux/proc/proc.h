@@ -82,6 +82,7 @@ struct proc_view {
 };
 // tid 0: the process. NOT_FOUND if it is gone.
 must_check inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *out);
+bool proc_gone(struct linux_process *p); // reaped
 // The process's token, counted.
 struct token *proc_token(struct linux_process *p);
 // Some live thread's descriptor table or place in the tree, counted, or NULL.

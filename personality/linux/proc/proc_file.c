@@ -36,8 +36,6 @@ static inv_status_t proc_open(struct inode *inode, struct file *f) {
     struct state *s;
     inv_status_t status;
 
-    if (file_writable(f) && n->entry->store == NULL)
-        return INV_ERR_ACCESS;
     if ((n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process))
         return INV_ERR_ACCESS;
     s = kzalloc(sizeof(*s));
@@ -64,16 +62,19 @@ static void proc_release(struct file *f) {
 
 static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position, size_t *out_done) {
     struct state *s = f->data;
+    const struct proc_node *n = proc_node(f->inode);
     inv_status_t status = INV_OK;
 
     *out_done = 0;
+    if (n->process != NULL && proc_gone(n->process))
+        return INV_ERR_NO_PROCESS;
     mutex_lock(&s->lock);
-    if (*position == 0 && s->read && !(proc_node(f->inode)->entry->flags & PROC_AT_OPEN))
+    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN))
         status = text_make(f, s);
     s->read = true;
     if (status == INV_OK && *position < s->text.used) {
-        size_t n = MIN(s->text.used - *position, io->left);
-        status = io_to(io, s->text.buffer + *position, n, out_done);
+        size_t bytes = MIN(s->text.used - *position, io->left);
+        status = io_to(io, s->text.buffer + *position, bytes, out_done);
         *position += *out_done;
     }
     mutex_unlock(&s->lock);
@@ -97,6 +98,8 @@ static inv_status_t proc_write(struct file *f, struct io *io, uint64_t *position
     size_t size = MIN(io->left, STORE_MAX - 1), done;
 
     *out_done = 0;
+    if (n->entry->store == NULL)
+        return INV_ERR_INVALID;
     text = kmalloc(STORE_MAX);
     if (text == NULL)
         return INV_ERR_NO_MEMORY;

@@ -111,6 +111,13 @@ inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *v
     return s;
 }
 
+bool proc_gone(struct linux_process *p) {
+    spin_lock(&linux_tree_lock);
+    bool gone = p->state == LINUX_PROCESS_REAPED;
+    spin_unlock(&linux_tree_lock);
+    return gone;
+}
+
 struct token *proc_token(struct linux_process *p) {
     irq_flags_t flags = spin_lock_irq(&p->lock);
     struct token *t = p->token;

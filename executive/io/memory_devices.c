@@ -140,8 +140,18 @@ static inv_status_t random_device_ioctl(struct file *file, unsigned command, uin
 static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = null_seek};
 static const struct file_ops zero_ops = {.read = zero_read, .write = null_write, .seek = null_seek, .map = zero_map};
 static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = null_seek};
-static const struct file_ops random_ops = {
-    .read = random_device_read, .write = random_device_write, .seek = null_seek, .ioctl = random_device_ioctl};
+// Readable once there is a seed; until then writable, which may bring one.
+static unsigned random_device_poll(struct file *file, struct poll_set *set) {
+    (void)file;
+    poll_add(set, random_seed_waitq());
+    return random_seeded() ? POLL_IN | POLL_RDNORM : POLL_OUT | POLL_WRNORM;
+}
+
+static const struct file_ops random_ops = {.read = random_device_read,
+                                           .write = random_device_write,
+                                           .seek = null_seek,
+                                           .poll = random_device_poll,
+                                           .ioctl = random_device_ioctl};
 static const struct file_ops urandom_ops = {
     .read = urandom_device_read, .write = random_device_write, .seek = null_seek, .ioctl = random_device_ioctl};
 

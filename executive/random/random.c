@@ -112,6 +112,10 @@ void random_mix(const void *data, size_t n, unsigned entropy_bits) {
         waitq_wake(&seed_waiters, UINT32_MAX, 0);
 }
 
+struct waitq *random_seed_waitq(void) {
+    return &seed_waiters;
+}
+
 void random_event(uint32_t what) {
     irq_flags_t flags = arch_irq_save();
     struct event_pool *e = &event_pools[arch_cpu_id()];

@@ -267,6 +267,18 @@ static inv_status_t hang_up(struct tty *t) {
     return INV_OK;
 }
 
+// Putting words into another program's mouth takes privilege, also on one's own terminal.
+static inv_status_t type_byte(struct tty *t, uint64_t argument) {
+    uint8_t byte;
+
+    if (!tty_capable(CAP_SYS_ADMIN))
+        return INV_ERR_IO;
+    if (arch_copy_from_user(&byte, (const void user_ptr *)argument, 1) != INV_OK)
+        return INV_ERR_FAULT;
+    tty_type(t, byte);
+    return INV_OK;
+}
+
 // Linux's encoding of a device number in 32 bits.
 static int device_number(const struct tty *t) {
     uint32_t major = (uint32_t)(t->number >> 32), minor = (uint32_t)t->number;
@@ -291,8 +303,7 @@ static inv_status_t line_ioctl(struct tty *t, unsigned command, uint64_t argumen
     case TIOCSETD: return set_discipline(argument);
     case TIOCGDEV: return store_int(argument, device_number(t));
     case TIOCVHANGUP: return hang_up(t);
-    case TIOCSTI:
-        return INV_ERR_IO; // putting words into another program's mouth: refused, as by a Linux without legacy_tiocsti
+    case TIOCSTI: return type_byte(t, argument);
     default: return INV_ERR_NOT_TTY;
     }
 }

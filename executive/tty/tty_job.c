@@ -132,6 +132,8 @@ inv_status_t tty_set_foreground(struct tty *t, int group) {
         return INV_ERR_NOT_TTY;
     if (group < 0)
         return INV_ERR_INVALID;
+    if (!tty_job_ops->group_exists(group))
+        return INV_ERR_NO_PROCESS;
     if (!tty_job_ops->group_in_session(group, tty_job_ops->current_session()))
         return INV_ERR_NOT_PERMITTED;
     atomic_store(&t->foreground, group);

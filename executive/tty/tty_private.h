@@ -70,6 +70,8 @@ must_check inv_status_t tty_drain(struct tty *t);
 inv_status_t tty_worker_start(void);
 void tty_schedule(struct tty *t); // any context
 void tty_discard_raw(struct tty *t);
+// Takes one byte through the discipline as if it had been typed, on the calling thread. May sleep. What does not fit is lost.
+void tty_type(struct tty *t, uint8_t byte);
 void tty_worker_init(struct tty *t);
 
 // tty_job.c. May the current process do this to its terminal from where it stands? OK; RESTART after it was sent the signal; IO if it cannot be stopped.

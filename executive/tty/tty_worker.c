@@ -116,6 +116,14 @@ static bool work_piece(struct tty *t) {
     return taken > 0;
 }
 
+void tty_type(struct tty *t, uint8_t byte) {
+    mutex_lock(&t->lock);
+    (void)ldisc_input(&t->ldisc, &byte, 1);
+    tty_push_echo(t);
+    tty_unlock(t);
+    tty_input_changed(t);
+}
+
 static struct tty *work_next(void) {
     struct tty *t = NULL;
     irq_flags_t flags = spin_lock_irq(&worker_lock);

@@ -379,7 +379,7 @@ static void job_clear_session_terminal(int session) {
 }
 
 static bool job_current_capable(unsigned capability) {
-    return token_capable(linux_current()->token, capability);
+    return token_capable(linux_token(), capability);
 }
 
 static const struct tty_job_ops job_ops = {

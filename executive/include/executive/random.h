@@ -15,5 +15,7 @@ void random_mix(const void *data, size_t n, unsigned entropy_bits);     // any c
 // Something happened now whose moment nobody can foretell (an interrupt of a device): cheap, any context. what: any number that tells sources apart.
 void random_event(uint32_t what);
 bool random_seeded(void);
+// What is woken when the seed has come, for poll.
+struct waitq *random_seed_waitq(void);
 
 #endif

@@ -19,6 +19,7 @@ struct tty_job_ops {
     void (*set_session_terminal)(struct tty *t);      // for the current session (NULL: none)
     bool (*current_ignores_or_blocks)(int signal);
     bool (*group_is_orphaned)(int group);             // current process's group
+    bool (*group_exists)(int group);
     bool (*group_in_session)(int group, int session);
     void (*signal_group)(int group, int signal);      // any thread context and the input worker; not interrupt context
     void (*signal_session_leader)(int session, int signal);

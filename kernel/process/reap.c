@@ -18,13 +18,18 @@ static _Atomic(struct thread *) dead; // linked through kernel_arg
 static _Atomic uint32_t dead_count;
 static atomic_bool reaper_started;
 static struct waitq reaper_wait = WAITQ_INIT(reaper_wait);
-static struct timer reaper_timer;
-static atomic_bool reaper_due;
+static struct timer reaper_timer; // armed by who sets reaper_armed, which its handler clears
+static atomic_bool reaper_armed, reaper_due;
+
+static void reaper_wake(void) {
+    atomic_store(&reaper_due, true);
+    waitq_wake(&reaper_wait, 1, 0);
+}
 
 static void reaper_timer_fired(struct timer *t) {
     (void)t;
-    atomic_store(&reaper_due, true);
-    waitq_wake(&reaper_wait, 1, 0);
+    atomic_exchange(&reaper_armed, false); // who found it set has put its thread on the list before
+    reaper_wake();
 }
 
 void thread_reap(struct thread *t) {
@@ -36,10 +41,10 @@ void thread_reap(struct thread *t) {
     uint32_t n = atomic_fetch_add_explicit(&dead_count, 1, memory_order_relaxed) + 1;
     if (!atomic_load_explicit(&reaper_started, memory_order_relaxed))
         return;
-    if (n == 1)
-        timer_set(&reaper_timer, clock_monotonic() + REAP_DELAY);
-    else if (n == REAP_BATCH)
-        reaper_timer_fired(&reaper_timer);
+    if (n == REAP_BATCH)
+        reaper_wake();
+    if (!atomic_exchange(&reaper_armed, true))
+        timer_set(&reaper_timer, deadline_after(REAP_DELAY));
 }
 
 void thread_reap_pending(void) {

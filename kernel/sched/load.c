@@ -51,13 +51,13 @@ static void sample(struct timer *t) {
     if (running)
         timer_set(&sample_timer, next);
     else
-        atomic_store_explicit(&sampling, false, memory_order_relaxed);
+        atomic_store_explicit(&sampling, false, memory_order_release);
 }
 
 void sched_load_notice(void) {
     if (likely(atomic_load_explicit(&sampling, memory_order_relaxed)))
         return;
-    if (atomic_exchange_explicit(&sampling, true, memory_order_relaxed))
+    if (atomic_exchange_explicit(&sampling, true, memory_order_acquire))
         return;
     nstime_t now = clock_monotonic();
     irq_flags_t flags = spin_lock_irq(&load_lock);

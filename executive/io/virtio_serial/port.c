@@ -111,7 +111,8 @@ static inv_status_t port_read(struct file *file, struct io *io, uint64_t *positi
         if (status != INV_ERR_SHOULD_WAIT || file_nonblocking(file))
             return status;
         WAIT_EVENT(&p->readers,
-                   virtq_pending(&p->receive) || atomic_load_explicit(&p->changes, memory_order_acquire) != seen,
+                   virtq_pending(&p->receive) || atomic_load_explicit(&p->filled_count, memory_order_acquire) > 0 ||
+                       atomic_load_explicit(&p->changes, memory_order_acquire) != seen,
                    WAIT_INTERRUPTIBLE, NSTIME_NEVER, status);
         if (status != INV_OK)
             return status == INV_ERR_INTERRUPTED ? INV_ERR_RESTART : status;
@@ -120,15 +121,19 @@ static inv_status_t port_read(struct file *file, struct io *io, uint64_t *positi
 
 // --- sending ---
 
-// [send_lock] Takes back what the device has sent. False: it is broken.
+// [send_lock] Takes back what the device has sent. False: it is broken. Other writers wait for the same buffers, and the queue does not show them any
+// more what was taken here.
 static bool send_collect(struct port *p) {
-    unsigned id;
+    unsigned id, count = 0;
     uint32_t length;
     enum virtq_taken taken;
 
-    do {
-        taken = virtq_take(&p->send, &id, &length);
-    } while (taken == VIRTQ_TAKEN);
+    while ((taken = virtq_take(&p->send, &id, &length)) == VIRTQ_TAKEN)
+        count++;
+    if (count > 0) {
+        atomic_fetch_add_explicit(&p->taken_back, count, memory_order_release);
+        waitq_wake(&p->writers, UINT32_MAX, 0);
+    }
     return taken != VIRTQ_BROKEN;
 }
 
@@ -155,8 +160,9 @@ static inv_status_t send_state(struct port *p) {
     return atomic_load_explicit(&p->host_open, memory_order_acquire) ? INV_OK : INV_ERR_PIPE;
 }
 
-// Fills the buffers that are free. *out_all: nothing of this port is on its way any more.
-static inv_status_t send_now(struct port *p, struct io *io, size_t *out_done, bool *out_all) {
+// Fills the buffers that are free. *out_all: nothing of this port is on its way any more; else *out_taken_back is what to wait for a change of.
+static inv_status_t send_now(struct port *p, struct io *io, size_t *out_done, bool *out_all,
+                             uint32_t *out_taken_back) {
     inv_status_t status = send_state(p);
     int id;
 
@@ -175,15 +181,18 @@ static inv_status_t send_now(struct port *p, struct io *io, size_t *out_done, bo
             status = INV_ERR_IO;
     }
     *out_all = send_all_done(p);
+    *out_taken_back = atomic_load_explicit(&p->taken_back, memory_order_relaxed);
     virtq_want_interrupts(&p->send, !*out_all);
     mutex_unlock(&p->send_lock);
     return status;
 }
 
-static inv_status_t send_wait(struct port *p, uint32_t seen) {
+static inv_status_t send_wait(struct port *p, uint32_t seen, uint32_t taken_back) {
     inv_status_t status;
 
-    WAIT_EVENT(&p->writers, virtq_pending(&p->send) || atomic_load_explicit(&p->changes, memory_order_acquire) != seen,
+    WAIT_EVENT(&p->writers,
+               virtq_pending(&p->send) || atomic_load_explicit(&p->changes, memory_order_acquire) != seen ||
+                   atomic_load_explicit(&p->taken_back, memory_order_acquire) != taken_back,
                WAIT_INTERRUPTIBLE, NSTIME_NEVER, status);
     return status == INV_ERR_INTERRUPTED ? INV_ERR_RESTART : status;
 }
@@ -196,17 +205,17 @@ static inv_status_t port_write(struct file *file, struct io *io, uint64_t *posit
     (void)position;
     *out_done = 0;
     for (;;) {
-        uint32_t seen = atomic_load_explicit(&p->changes, memory_order_acquire);
+        uint32_t seen = atomic_load_explicit(&p->changes, memory_order_acquire), taken_back;
         bool all;
 
-        status = send_now(p, io, out_done, &all);
+        status = send_now(p, io, out_done, &all, &taken_back);
         if (status != INV_OK || (io->left == 0 && all))
             break;
         if (file_nonblocking(file)) {
             status = INV_ERR_SHOULD_WAIT;
             break;
         }
-        status = send_wait(p, seen);
+        status = send_wait(p, seen, taken_back);
         if (status != INV_OK)
             break;
     }

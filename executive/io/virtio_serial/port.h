@@ -30,13 +30,15 @@ struct port {
     struct virtq receive;
     unsigned filled[PORT_BUFFERS]; // buffers with bytes to be read, oldest first
     uint32_t filled_length[PORT_BUFFERS], filled_offset;
-    unsigned filled_first, filled_count;
+    unsigned filled_first;
+    _Atomic unsigned filled_count; // read without the lock by who waits
     struct mutex send_lock; // rank PIPE; never together with receive_lock
     /* send_lock: */
     struct virtq send;
     /* atomic: */
     atomic_bool host_open, gone;
     _Atomic uint32_t opens, changes; // changes: of host_open and gone
+    _Atomic uint32_t taken_back;     // send buffers, by whichever writer
     struct waitq readers, writers;
 };
 

@@ -8,7 +8,7 @@
 //
 //   @begin AREA/NAME          a test starts
 //   | text                    one line of its output
-//   @end AREA/NAME exit 0     how it ended: `exit N`, `signal N` or `timeout`
+//   @end AREA/NAME exit 0 T ms  how it ended: `exit N`, `signal N` or `timeout 0`, and after how long
 //   @done                     all of the list was run
 //
 // As process 1 it also serves other suites: where there is a file /tests/command, it runs that instead of the list.
@@ -171,12 +171,13 @@ static void test_run(const char *name) {
         waitpid(pid, &status, 0);
     }
     emit_output(output, length);
+    int took = (int)(now_ms() - (deadline - LIMIT_SECONDS * 1000));
     if (late) {
-        snprintf(line, sizeof(line), "@end %s timeout\n", name);
+        snprintf(line, sizeof(line), "@end %s timeout 0 %d ms\n", name, took);
     } else if (WIFSIGNALED(status)) {
-        snprintf(line, sizeof(line), "@end %s signal %d\n", name, WTERMSIG(status));
+        snprintf(line, sizeof(line), "@end %s signal %d %d ms\n", name, WTERMSIG(status), took);
     } else {
-        snprintf(line, sizeof(line), "@end %s exit %d\n", name, WEXITSTATUS(status));
+        snprintf(line, sizeof(line), "@end %s exit %d %d ms\n", name, WEXITSTATUS(status), took);
     }
     emit_text(line);
 }

@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-enum { THREADS = 4, ROUNDS = 5000 };
+enum { THREADS = 4, ROUNDS = 2000 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
@@ -31,7 +31,7 @@ static void *count(void *argument) {
 
 static void *take_turns(void *argument) {
     long own = (long)(intptr_t)argument;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 40; i++) {
         pthread_mutex_lock(&mutex);
         while (turn % THREADS != own) {
             pthread_cond_wait(&condition, &mutex);

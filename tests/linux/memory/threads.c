@@ -89,7 +89,7 @@ int main(void) {
     long *pair = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pthread_create(&threads[0], NULL, write_pairs, pair);
     int wrong = 0;
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 15; i++) {
         pid_t pid = fork();
         if (pid == 0) {
             long first = pair[0], second = pair[512];

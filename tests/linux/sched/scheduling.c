@@ -19,7 +19,7 @@ static _Atomic int ball;
 
 static void *play(void *argument) {
     (void)argument;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 200; i++) {
         while (ball % 2 == 0) {
             __asm__ volatile("pause");
         }
@@ -102,7 +102,7 @@ int main(void) {
 
     pthread_t thread, spinners[3];
     pthread_create(&thread, NULL, play, NULL);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 200; i++) {
         while (ball % 2 == 1) {
             __asm__ volatile("pause");
         }

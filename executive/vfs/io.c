@@ -15,7 +15,7 @@ void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n) {
 }
 
 void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n) {
-    *v = (struct io_vector){.base = (void *)(uintptr_t)base, .length = n};
+    *v = (struct io_vector){.base = (user_force void *)base, .length = n};
     *io = (struct io){.vectors = v, .count = 1, .left = n, .user = true};
 }
 
@@ -39,7 +39,7 @@ enum direction { TO_PROGRAM, FROM_PROGRAM, ZERO };
 // Copies n bytes of one piece; returns how many could not be copied.
 static size_t piece_copy(bool user, enum direction way, void *piece, void *kernel, size_t n) {
     if (user) {
-        void user_ptr *p = (void user_ptr *)piece;
+        void user_ptr *p = (user_force void user_ptr *)piece;
         switch (way) {
         case TO_PROGRAM: return arch_copy_to_user_partial(p, kernel, n);
         case FROM_PROGRAM: return arch_copy_from_user_partial(kernel, p, n);

@@ -43,8 +43,8 @@ static inv_status_t name_create_begin(const struct vfs_caller *c, int dirfd, con
     s = dentry_lookup_locked(n->walk.at.dentry, &n->walk.last, &n->dentry);
     if (s == INV_OK && dentry_inode(n->dentry) != NULL)
         s = INV_ERR_EXISTS;
-    else if (s == INV_OK && !directory && n->walk.trailing_slash)
-        s = INV_ERR_NOT_FOUND;
+    else if (s == INV_OK && ((!directory && n->walk.trailing_slash) || dir->ops->create == NULL))
+        s = INV_ERR_NOT_FOUND; // a file system that makes no names by itself (procfs) does not know this one
     else if (s == INV_OK)
         s = read_only;
     if (s == INV_OK)

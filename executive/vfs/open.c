@@ -130,14 +130,14 @@ static inv_status_t open_found(struct open_request *r, struct path *p, struct fi
 // The last component is not there, dir's inode locked: makes a regular file and makes d positive.
 static inv_status_t create_locked(struct open_request *r, struct walk *w, struct dentry *d) {
     struct inode *dir = path_inode(&w->at), *made;
+    if (dir->ops->create == NULL)
+        return INV_ERR_NOT_FOUND;
     inv_status_t s = mount_write_begin(w->at.mount);
     if (s != INV_OK)
         return s;
     s = permission_create(w->at.dentry, r->caller->token);
     if (s == INV_OK)
-        s = dir->ops->create == NULL ? INV_ERR_ACCESS
-                                     : dir->ops->create(dir, w->last.text, w->last.length, r->mode | MODE_REGULAR, 0,
-                                                        r->caller->token, &made);
+        s = dir->ops->create(dir, w->last.text, w->last.length, r->mode | MODE_REGULAR, 0, r->caller->token, &made);
     mount_write_end(w->at.mount);
     if (s == INV_OK) {
         dentry_instantiate(d, made);

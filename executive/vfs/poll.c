@@ -29,33 +29,32 @@ struct poll_chunk {
 struct poll_set {
     struct thread *thread;
     _Atomic bool woken;
-    bool failed; // no memory for an entry: the wait must not be trusted
-    struct poll_chunk *last;
-    struct poll_chunk first;
+    bool failed;                     // no memory for an entry: the wait must not be trusted
+    struct poll_chunk *first, *last; // the first lies behind the set
 };
 
 struct poll_set *poll_set_create(unsigned expected) {
     unsigned size = MAX(MIN(expected * 2, (unsigned)POLL_CHUNK), (unsigned)POLL_FIRST);
-    struct poll_set *s = kmalloc(sizeof(*s) + size * sizeof(struct poll_entry));
+    struct poll_set *s = kmalloc(sizeof(*s) + sizeof(struct poll_chunk) + size * sizeof(struct poll_entry));
     if (s == NULL)
         return NULL;
     s->thread = current_thread();
     atomic_init(&s->woken, false);
     s->failed = false;
-    s->last = &s->first;
-    s->first.next = NULL;
-    s->first.used = 0;
-    s->first.size = size;
+    s->first = s->last = (struct poll_chunk *)(s + 1);
+    s->first->next = NULL;
+    s->first->used = 0;
+    s->first->size = size;
     return s;
 }
 
 void poll_set_destroy(struct poll_set *s) {
     struct poll_chunk *next;
-    for (struct poll_chunk *c = &s->first; c != NULL; c = next) {
+    for (struct poll_chunk *c = s->first; c != NULL; c = next) {
         next = c->next;
         for (unsigned i = 0; i < c->used; i++)
             waitq_remove(c->entries[i].queue, &c->entries[i].waiter);
-        if (c != &s->first)
+        if (c != s->first)
             kfree(c);
     }
     kfree(s);

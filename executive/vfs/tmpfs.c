@@ -257,7 +257,7 @@ static void tmpfs_show_options(struct superblock *sb, char *buffer, size_t size)
     page_get_stats(&stats);
     int n = 0;
     if (m->page_limit != stats.total / 2 && m->page_limit != UINT64_MAX)
-        n += snprintf(buffer, size, ",size=%luk", m->page_limit * (PAGE_SIZE / 1024));
+        n += snprintf(buffer, size, ",size=%luk", (unsigned long)(m->page_limit * (PAGE_SIZE / 1024)));
     if (n >= 0 && (size_t)n < size && m->inode_limit != stats.total / 2 && m->inode_limit != UINT64_MAX)
         n += snprintf(buffer + n, size - (size_t)n, ",nr_inodes=%lu", m->inode_limit);
     if (n >= 0 && (size_t)n < size && (root->mode & 07777) != 01777)

@@ -89,7 +89,7 @@ static inv_status_t file_ops_read(struct file *file, struct io *io, uint64_t *po
         void *piece = io_piece(io, &length);
         length = MIN(length, left);
         if (length != 0)
-            s = io->user ? vmo_read_user(v, at, (void user_ptr *)piece, length, &done)
+            s = io->user ? vmo_read_user(v, at, (user_force void user_ptr *)piece, length, &done)
                          : vmo_read(v, at, piece, length, &done);
         io_advance(io, done);
         at += done;
@@ -114,7 +114,7 @@ static inv_status_t copy_in(struct vmo *v, struct io *io, uint64_t at, size_t n,
         void *piece = io_piece(io, &length);
         length = MIN(length, n - sum);
         if (length != 0)
-            s = io->user ? vmo_write_user(v, at + sum, (const void user_ptr *)piece, length, &done)
+            s = io->user ? vmo_write_user(v, at + sum, (user_force const void user_ptr *)piece, length, &done)
                          : vmo_write(v, at + sum, piece, length, &done);
         io_advance(io, done);
         sum += done;

@@ -64,7 +64,8 @@ static int64_t open_how_get(uint64_t user, uint64_t size, struct open_how *how) 
         return -LINUX_EFAULT;
     for (uint64_t at = sizeof(*how); at < size; at += sizeof(uint64_t)) {
         uint64_t rest = 0;
-        if (arch_copy_from_user(&rest, (const void user_ptr *)(uintptr_t)(user + at), MIN(size - at, sizeof(rest))) != INV_OK)
+        if (arch_copy_from_user(&rest, (const void user_ptr *)(uintptr_t)(user + at), MIN(size - at, sizeof(rest))) !=
+            INV_OK)
             return -LINUX_EFAULT;
         if (rest != 0)
             return -LINUX_E2BIG;
@@ -82,7 +83,8 @@ int64_t linux_openat2(struct arch_frame *f) {
         return -LINUX_EINVAL;
     if ((how.flags & O_PATH_) != 0 && (how.flags & ~(uint64_t)(O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_)) != 0)
         return -LINUX_EINVAL;
-    if (how.resolve != 0) // walks that are kept inside a directory are not there: a program must learn that it is not protected
+    if (how.resolve !=
+        0) // walks that are kept inside a directory are not there: a program must learn that it is not protected
         return -LINUX_EINVAL;
     return open_at((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)how.flags, (uint32_t)how.mode);
 }

@@ -21,20 +21,20 @@ struct superblock;
 struct file;
 
 // File types and modes are those of Linux (octal, S_IFMT ...), as the field's standard.
-#define MODE_FMT 0170000
-#define MODE_SOCKET 0140000
-#define MODE_SYMLINK 0120000
-#define MODE_REGULAR 0100000
-#define MODE_BLOCK 0060000
+#define MODE_FMT       0170000
+#define MODE_SOCKET    0140000
+#define MODE_SYMLINK   0120000
+#define MODE_REGULAR   0100000
+#define MODE_BLOCK     0060000
 #define MODE_DIRECTORY 0040000
 #define MODE_CHARACTER 0020000
-#define MODE_FIFO 0010000
-#define MODE_SETUID 04000
-#define MODE_SETGID 02000
-#define MODE_STICKY 01000
+#define MODE_FIFO      0010000
+#define MODE_SETUID    04000
+#define MODE_SETGID    02000
+#define MODE_STICKY    01000
 
-#define NAME_MAX_BYTES 255
-#define PATH_MAX_BYTES 4096
+#define NAME_MAX_BYTES       255
+#define PATH_MAX_BYTES       4096
 #define SYMLINK_MAX_FOLLOWED 40
 
 typedef uint64_t devno_t; // major << 32 | minor
@@ -53,15 +53,15 @@ struct inode_stat {
     struct timestamp atime, mtime, ctime, btime;
 };
 
-#define ATTR_MODE (1u << 0)
-#define ATTR_UID (1u << 1)
-#define ATTR_GID (1u << 2)
-#define ATTR_SIZE (1u << 3)
-#define ATTR_ATIME (1u << 4)
-#define ATTR_MTIME (1u << 5)
+#define ATTR_MODE      (1u << 0)
+#define ATTR_UID       (1u << 1)
+#define ATTR_GID       (1u << 2)
+#define ATTR_SIZE      (1u << 3)
+#define ATTR_ATIME     (1u << 4)
+#define ATTR_MTIME     (1u << 5)
 #define ATTR_ATIME_NOW (1u << 6)
 #define ATTR_MTIME_NOW (1u << 7)
-#define ATTR_CHOWN (1u << 8) // a chown call, also one that changes neither number: set-id bits fall
+#define ATTR_CHOWN     (1u << 8) // a chown call, also one that changes neither number: set-id bits fall
 struct inode_attributes {
     uint32_t valid, mode, uid, gid;
     uint64_t size;
@@ -78,44 +78,57 @@ struct path_target { // of a magic link: counted
 
 // Context of all operations: thread, may sleep, the lock of the inode(s) concerned held where the line says [lock]. Names are not terminated: (name, length).
 struct inode_ops {
-    inv_status_t (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **out);                     // [lock] counted; NOT_FOUND
-    inv_status_t (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev, struct token *who, struct inode **out); // [lock] regular, device, fifo, socket
-    inv_status_t (*mkdir)(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who, struct inode **out); // [lock]
-    inv_status_t (*symlink)(struct inode *dir, const char *name, size_t length, const char *target, struct token *who, struct inode **out); // [lock]
-    inv_status_t (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);                     // [lock both]
-    inv_status_t (*unlink)(struct inode *dir, const char *name, size_t length, struct inode *target);                   // [lock both]
-    inv_status_t (*rmdir)(struct inode *dir, const char *name, size_t length, struct inode *target);                    // [lock both] NOT_EMPTY
-    inv_status_t (*rename)(struct inode *old_dir, const char *old_name, size_t old_length, struct inode *source, struct inode *new_dir, const char *new_name,
-                           size_t new_length, struct inode *replaced, bool exchange);                                   // [lock all]
-    inv_status_t (*tmpfile)(struct inode *dir, uint32_t mode, struct token *who, struct inode **out);                   // [lock] O_TMPFILE
-    inv_status_t (*readlink)(struct inode *link, char *buffer, size_t size, size_t *out_length);                        // not terminated
-    inv_status_t (*follow)(struct inode *link, struct path_target *out);                                                // magic links of /proc; NULL: readlink
-    inv_status_t (*getattr)(struct inode *inode, struct inode_stat *out);                                               // NULL: from struct inode
-    inv_status_t (*setattr)(struct inode *inode, const struct inode_attributes *a);                                     // [lock] already permitted; what stands in struct inode is changed by vfs afterwards. NULL: no size, else fine
-    inv_status_t (*permission)(struct inode *inode, struct token *who, unsigned want);                                  // NULL: mode bits
-    bool (*revalidate)(struct dentry *d);                                                                               // of the PARENT's ops: is this name of it still right? May sleep. NULL: names never go stale (procfs has one)
+    inv_status_t (*lookup)(struct inode *dir, const char *name, size_t length,
+                           struct inode **out); // [lock] counted; NOT_FOUND
+    inv_status_t (*create)(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
+                           struct token *who, struct inode **out); // [lock] regular, device, fifo, socket
+    inv_status_t (*mkdir)(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who,
+                          struct inode **out); // [lock]
+    inv_status_t (*symlink)(struct inode *dir, const char *name, size_t length, const char *target, struct token *who,
+                            struct inode **out);                                                      // [lock]
+    inv_status_t (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);   // [lock both]
+    inv_status_t (*unlink)(struct inode *dir, const char *name, size_t length, struct inode *target); // [lock both]
+    inv_status_t (*rmdir)(struct inode *dir, const char *name, size_t length,
+                          struct inode *target); // [lock both] NOT_EMPTY
+    inv_status_t (*rename)(struct inode *old_dir, const char *old_name, size_t old_length, struct inode *source,
+                           struct inode *new_dir, const char *new_name, size_t new_length, struct inode *replaced,
+                           bool exchange); // [lock all]
+    inv_status_t (*tmpfile)(struct inode *dir, uint32_t mode, struct token *who,
+                            struct inode **out);                                                 // [lock] O_TMPFILE
+    inv_status_t (*readlink)(struct inode *link, char *buffer, size_t size, size_t *out_length); // not terminated
+    inv_status_t (*follow)(struct inode *link, struct path_target *out);  // magic links of /proc; NULL: readlink
+    inv_status_t (*getattr)(struct inode *inode, struct inode_stat *out); // NULL: from struct inode
+    inv_status_t (*setattr)(
+        struct inode *inode,
+        const struct inode_attributes *
+            a); // [lock] already permitted; what stands in struct inode is changed by vfs afterwards. NULL: no size, else fine
+    inv_status_t (*permission)(struct inode *inode, struct token *who, unsigned want); // NULL: mode bits
+    bool (*revalidate)(
+        struct dentry *
+            d); // of the PARENT's ops: is this name of it still right? May sleep. NULL: names never go stale (procfs has one)
 };
 
 struct dir_context; // getdents: executive/vfs/readdir.c
 // Returns false when the buffer is full: the entry was not taken. offset: the position AFTER this entry. type: DT_* = mode >> 12.
-typedef bool (*dir_emit_fn)(struct dir_context *c, const char *name, size_t length, uint64_t ino, uint8_t type, uint64_t offset);
+typedef bool (*dir_emit_fn)(struct dir_context *c, const char *name, size_t length, uint64_t ino, uint8_t type,
+                            uint64_t offset);
 struct dir_context {
     dir_emit_fn emit;
     uint64_t position; // where to start: 0 is "."; the file system emits "." and ".." itself (vfs_emit_dots helps)
 };
 
 struct poll_set;
-#define POLL_IN 0x0001u
-#define POLL_PRI 0x0002u
-#define POLL_OUT 0x0004u
-#define POLL_ERR 0x0008u
-#define POLL_HUP 0x0010u
-#define POLL_NVAL 0x0020u
+#define POLL_IN     0x0001u
+#define POLL_PRI    0x0002u
+#define POLL_OUT    0x0004u
+#define POLL_ERR    0x0008u
+#define POLL_HUP    0x0010u
+#define POLL_NVAL   0x0020u
 #define POLL_RDNORM 0x0040u
 #define POLL_RDBAND 0x0080u
 #define POLL_WRNORM 0x0100u
 #define POLL_WRBAND 0x0200u
-#define POLL_RDHUP 0x2000u
+#define POLL_RDHUP  0x2000u
 
 // Where read and write copy to or from: user memory or kernel memory, possibly in pieces.
 struct io_vector {
@@ -130,8 +143,8 @@ struct io {
     bool user;
 };
 // Copy n bytes (at most io->left) between kernel memory and the io and advance it; *done counts even when FAULT is returned.
-inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done);   // data read by the program
-inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done);         // data written by the program
+inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done); // data read by the program
+inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done);       // data written by the program
 inv_status_t io_zero(struct io *io, size_t n, size_t *out_done);
 // The next piece of memory and its length (io->left > 0), for copies that are done elsewhere; then how much of it was used.
 void *io_piece(const struct io *io, size_t *out_length);
@@ -140,53 +153,57 @@ void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n);
 void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n);
 
 struct file_ops {
-    inv_status_t (*open)(struct inode *inode, struct file *file);                              // NULL: fine
-    void (*release)(struct file *file);                                                        // last reference gone
-    void (*flush)(struct file *file, const void *owner);                                       // each close of a descriptor
+    inv_status_t (*open)(struct inode *inode, struct file *file); // NULL: fine
+    void (*release)(struct file *file);                           // last reference gone
+    void (*flush)(struct file *file, const void *owner);          // each close of a descriptor
     // *position is the file's or pread's; for a stream file it is ignored. *out_done: bytes moved; OK with 0 is end of file. Nonblocking files: SHOULD_WAIT.
     // Interrupted waits before any byte moved: RESTART. Partial success is OK.
     inv_status_t (*read)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
     inv_status_t (*write)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
     inv_status_t (*seek)(struct file *file, int64_t offset, int whence, uint64_t *out_position); // NULL: NOT_SEEKABLE
-    inv_status_t (*readdir)(struct file *file, struct dir_context *c);                         // [inode lock]
-    inv_status_t (*ioctl)(struct file *file, unsigned command, uint64_t argument, int64_t *out_result); // NULL: NOT_TTY. argument is often a user address
-    unsigned (*poll)(struct file *file, struct poll_set *set);                                 // registers with poll_add and returns the mask. NULL: always ready
+    inv_status_t (*readdir)(struct file *file, struct dir_context *c);                           // [inode lock]
+    inv_status_t (*ioctl)(struct file *file, unsigned command, uint64_t argument,
+                          int64_t *out_result); // NULL: NOT_TTY. argument is often a user address
+    unsigned (*poll)(struct file *file,
+                     struct poll_set *set); // registers with poll_add and returns the mask. NULL: always ready
     // For mmap: the VMO behind the file, counted. flags are adjusted (max_prot). NULL: NO_DEVICE.
     inv_status_t (*map)(struct file *file, bool shared, struct vmo **out);
-    inv_status_t (*fsync)(struct file *file, bool data_only);                                  // NULL: OK
-    inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset, uint64_t length); // NULL: OP_NOT_SUPPORTED
+    inv_status_t (*fsync)(struct file *file, bool data_only); // NULL: OK
+    inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset,
+                              uint64_t length); // NULL: OP_NOT_SUPPORTED
 };
 
 struct inode {
     _Atomic uint32_t count;
-    _Atomic uint32_t mode;            // written under lock (type bits immutable), read by walks without
-    struct superblock *superblock;    // immutable
+    _Atomic uint32_t mode;         // written under lock (type bits immutable), read by walks without
+    struct superblock *superblock; // immutable
     uint64_t ino;
     const struct inode_ops *ops;
     const struct file_ops *file_ops;
-    struct mutex lock;                // rank VFS_DIR for directories, VFS_INODE else
+    struct mutex lock; // rank VFS_DIR for directories, VFS_INODE else
     /* lock: */
     uint32_t nlink;
-    _Atomic uint32_t uid, gid;        // written under lock, read by walks without
+    _Atomic uint32_t uid, gid; // written under lock, read by walks without
     devno_t rdev;
     struct timestamp atime, mtime, ctime, btime;
-    struct vmo *_Atomic vmo;          // set once under lock, read without: file data of memory file systems and page cache; NULL until needed. Size: vmo->size
-    _Atomic int32_t writers;          // > 0: open for writing; < 0: being executed (ETXTBSY)
-    struct pipe *pipe;                // fifos in use
-    void *data;                       // the file system's own
-    struct list_node locks;           // record locks (executive/vfs/lock.c)
+    struct vmo *_Atomic
+        vmo; // set once under lock, read without: file data of memory file systems and page cache; NULL until needed. Size: vmo->size
+    _Atomic int32_t writers; // > 0: open for writing; < 0: being executed (ETXTBSY)
+    struct pipe *pipe;       // fifos in use
+    void *data;              // the file system's own
+    struct list_node locks;  // record locks (executive/vfs/lock.c)
     struct list_node superblock_node;
-    struct job *job;                  // who is charged for it; counted, immutable
+    struct job *job; // who is charged for it; counted, immutable
     struct epoch_node reclaim;
 };
 
 struct superblock {
     const struct fs_type *type;
-    devno_t device;                   // st_dev: major 0, minor counted up
+    devno_t device; // st_dev: major 0, minor counted up
     struct dentry *root;
-    unsigned flags;                   // MOUNT_*
+    unsigned flags; // MOUNT_*
     uint32_t block_size;
-    uint64_t magic;                   // statfs f_type
+    uint64_t magic; // statfs f_type
     _Atomic uint32_t count;
     _Atomic uint64_t next_ino;
     void *data;
@@ -197,8 +214,9 @@ struct fs_statistics {
 };
 struct fs_type {
     const char *name;
-    bool needs_device;                // /proc/filesystems: "nodev" if not
-    inv_status_t (*mount)(const struct fs_type *type, const char *source, unsigned flags, const char *options, struct superblock *sb); // makes sb->root
+    bool needs_device; // /proc/filesystems: "nodev" if not
+    inv_status_t (*mount)(const struct fs_type *type, const char *source, unsigned flags, const char *options,
+                          struct superblock *sb); // makes sb->root
     void (*unmount)(struct superblock *sb);
     void (*inode_delete)(struct inode *inode); // last reference and (nlink 0 or the name cache let go)
     inv_status_t (*statfs)(struct superblock *sb, struct fs_statistics *out);
@@ -212,79 +230,92 @@ void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg); // 
 struct inode *inode_alloc(struct superblock *sb, uint32_t mode); // count 1, times now, nlink 1. NULL: no memory
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
-struct dentry *dentry_make_root(struct inode *root);             // takes over the inode's reference, also when it fails. NULL: no memory
-struct inode *dentry_inode(const struct dentry *d);              // NULL: a negative name. Lives as long as d is counted
-struct inode *path_inode(const struct path *p);                  // = dentry_inode(p->dentry)
+struct dentry *dentry_make_root(
+    struct inode *root); // takes over the inode's reference, also when it fails. NULL: no memory
+struct inode *dentry_inode(const struct dentry *d); // NULL: a negative name. Lives as long as d is counted
+struct inode *path_inode(const struct path *p);     // = dentry_inode(p->dentry)
 struct timestamp timestamp_now(void);
-void inode_stat_fill(struct inode *i, struct inode_stat *out);   // what struct inode knows: for getattr of file systems
+void inode_stat_fill(struct inode *i, struct inode_stat *out); // what struct inode knows: for getattr of file systems
 // For readdir: emits "." and ".." while c->position is 0 or 1; returns false when the buffer is full. file: the open directory.
 bool vfs_emit_dots(struct file *file, struct dir_context *c);
 
 #define MOUNT_READ_ONLY (1u << 0) // numbers of Linux's MS_*
-#define MOUNT_NOSUID (1u << 1)
-#define MOUNT_NODEV (1u << 2)
-#define MOUNT_NOEXEC (1u << 3)
-#define MOUNT_REMOUNT (1u << 5)
-#define MOUNT_NOATIME (1u << 10)
-#define MOUNT_BIND (1u << 12)
+#define MOUNT_NOSUID    (1u << 1)
+#define MOUNT_NODEV     (1u << 2)
+#define MOUNT_NOEXEC    (1u << 3)
+#define MOUNT_REMOUNT   (1u << 5)
+#define MOUNT_NOATIME   (1u << 10)
+#define MOUNT_BIND      (1u << 12)
 
 // An open file description.
 struct file {
     _Atomic uint32_t count;
-    _Atomic uint32_t flags;        // O_* of Linux: access mode and status flags
+    _Atomic uint32_t flags; // O_* of Linux: access mode and status flags
     const struct file_ops *ops;
-    struct path path;              // counted; dentry may be unnamed (pipes: a pseudo file system)
-    struct inode *inode;           // = path.dentry's inode, counted through it
-    struct mutex position_lock;    // rank VFS_FILE_POS
+    struct path path;           // counted; dentry may be unnamed (pipes: a pseudo file system)
+    struct inode *inode;        // = path.dentry's inode, counted through it
+    struct mutex position_lock; // rank VFS_FILE_POS
     uint64_t position;
-    void *data;                    // the driver's own
+    void *data;                       // the driver's own
     uint32_t owner_signal, owner_pid; // F_SETOWN
     struct epoch_node reclaim;
-    struct mapping_owner owner;    // of file mappings, so that an address space can hold the file
-    _Atomic uint32_t holds;        // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
-    struct job *job;               // charged; counted
+    struct mapping_owner owner; // of file mappings, so that an address space can hold the file
+    _Atomic uint32_t holds;     // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
+    struct job *job;            // charged; counted
 };
-#define O_ACCMODE_ 3u
-#define O_WRONLY_ 01u
-#define O_RDWR_ 02u
-#define O_CREAT_ 0100u
-#define O_EXCL_ 0200u
-#define O_NOCTTY_ 0400u
-#define O_TRUNC_ 01000u
-#define O_APPEND_ 02000u
-#define O_NONBLOCK_ 04000u
-#define O_DSYNC_ 010000u
-#define O_DIRECT_ 040000u
+#define O_ACCMODE_   3u
+#define O_WRONLY_    01u
+#define O_RDWR_      02u
+#define O_CREAT_     0100u
+#define O_EXCL_      0200u
+#define O_NOCTTY_    0400u
+#define O_TRUNC_     01000u
+#define O_APPEND_    02000u
+#define O_NONBLOCK_  04000u
+#define O_DSYNC_     010000u
+#define O_DIRECT_    040000u
 #define O_LARGEFILE_ 0100000u
 #define O_DIRECTORY_ 0200000u
-#define O_NOFOLLOW_ 0400000u
-#define O_NOATIME_ 01000000u
-#define O_CLOEXEC_ 02000000u
-#define O_SYNC_ 04010000u
-#define O_PATH_ 010000000u
-#define O_TMPFILE_ 020200000u
+#define O_NOFOLLOW_  0400000u
+#define O_NOATIME_   01000000u
+#define O_CLOEXEC_   02000000u
+#define O_SYNC_      04010000u
+#define O_PATH_      010000000u
+#define O_TMPFILE_   020200000u
 
-static inline bool file_readable(const struct file *f) { return (f->flags & O_ACCMODE_) != O_WRONLY_ && !(f->flags & O_PATH_); }
-static inline bool file_writable(const struct file *f) { return (f->flags & O_ACCMODE_) != 0 && !(f->flags & O_PATH_); }
-static inline bool file_nonblocking(const struct file *f) { return (f->flags & O_NONBLOCK_) != 0; }
-static inline void file_get(struct file *f) { atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed); }
+static inline bool file_readable(const struct file *f) {
+    return (f->flags & O_ACCMODE_) != O_WRONLY_ && !(f->flags & O_PATH_);
+}
+static inline bool file_writable(const struct file *f) {
+    return (f->flags & O_ACCMODE_) != 0 && !(f->flags & O_PATH_);
+}
+static inline bool file_nonblocking(const struct file *f) {
+    return (f->flags & O_NONBLOCK_) != 0;
+}
+static inline void file_get(struct file *f) {
+    atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed);
+}
 void file_put(struct file *f); // may sleep
 // A file without a name (pipes, memfd, pidfd, ...): label shows in /proc/PID/fd as "label:[ino]".
-must_check inv_status_t file_create_anonymous(const char *label, const struct file_ops *ops, void *data, uint32_t flags, uint32_t mode, struct file **out);
+must_check inv_status_t file_create_anonymous(const char *label, const struct file_ops *ops, void *data, uint32_t flags,
+                                              uint32_t mode, struct file **out);
 
 // Descriptor tables: shared by threads (and CLONE_FILES), copied at fork. Lookups are lock-free under an epoch.
 struct fd_table;
 must_check inv_status_t fd_table_create(struct job *job, struct fd_table **out);
 must_check inv_status_t fd_table_copy(struct fd_table *from, struct job *job, struct fd_table **out);
 void fd_table_get(struct fd_table *t);
-void fd_table_put(struct fd_table *t);                  // last: closes all
+void fd_table_put(struct fd_table *t); // last: closes all
 void fd_table_close_on_exec(struct fd_table *t);
 bool fd_table_shared(struct fd_table *t);
-unsigned fd_table_size(struct fd_table *t);             // no descriptor is as large: a power of two from 64 up (select looks no further)
+unsigned fd_table_size(
+    struct fd_table *t); // no descriptor is as large: a power of two from 64 up (select looks no further)
 must_check inv_status_t fd_get(struct fd_table *t, int fd, struct file **out); // counted. BAD_FD
 // Takes over the file's reference on success. lowest: smallest number allowed. limit: RLIMIT_NOFILE. TOO_MANY_FILES, NO_MEMORY, INVALID.
-must_check inv_status_t fd_install(struct fd_table *t, struct file *f, int lowest, uint64_t limit, bool close_on_exec, int *out_fd);
-must_check inv_status_t fd_install_at(struct fd_table *t, struct file *f, int fd, uint64_t limit, bool close_on_exec); // dup2: closes what was there
+must_check inv_status_t fd_install(struct fd_table *t, struct file *f, int lowest, uint64_t limit, bool close_on_exec,
+                                   int *out_fd);
+must_check inv_status_t fd_install_at(struct fd_table *t, struct file *f, int fd, uint64_t limit,
+                                      bool close_on_exec); // dup2: closes what was there
 must_check inv_status_t fd_close(struct fd_table *t, int fd);
 must_check inv_status_t fd_get_flags(struct fd_table *t, int fd, bool *out_close_on_exec);
 must_check inv_status_t fd_set_flags(struct fd_table *t, int fd, bool close_on_exec);
@@ -302,7 +333,7 @@ static inline void fd_return(struct fd_ref *r) {
     if (r->counted)
         file_put(r->file);
 }
-int fd_next(struct fd_table *t, int from);              // next open descriptor >= from, or -1 (for /proc/PID/fd, close_range)
+int fd_next(struct fd_table *t, int from); // next open descriptor >= from, or -1 (for /proc/PID/fd, close_range)
 
 // Where a process stands in the tree: root, working directory, umask.
 struct fs_context {
@@ -324,37 +355,46 @@ struct vfs_caller {
     struct token *token;
     struct job *job;
 };
-#define AT_FDCWD_ (-100)
-#define WALK_FOLLOW (1u << 0)       // follow a symbolic link in the last place
-#define WALK_DIRECTORY (1u << 1)    // NOT_DIR unless it is one
-#define WALK_EMPTY_PATH (1u << 2)   // AT_EMPTY_PATH
+#define AT_FDCWD_        (-100)
+#define WALK_FOLLOW      (1u << 0) // follow a symbolic link in the last place
+#define WALK_DIRECTORY   (1u << 1) // NOT_DIR unless it is one
+#define WALK_EMPTY_PATH  (1u << 2) // AT_EMPTY_PATH
 #define WALK_NO_SYMLINKS (1u << 3)
 
 // The permission bits wanted.
-#define WANT_READ 4u
-#define WANT_WRITE 2u
+#define WANT_READ    4u
+#define WANT_WRITE   2u
 #define WANT_EXECUTE 1u
 must_check inv_status_t vfs_permission(struct inode *i, struct token *who, unsigned want);
 
 // path is a kernel string (PATH_MAX checked by the copy in). All are the whole of a call: walk, permission, operation, times. Errors in Linux's order.
-must_check inv_status_t vfs_lookup(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk, struct path *out); // counted
+must_check inv_status_t vfs_lookup(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk,
+                                   struct path *out); // counted
 void path_get(const struct path *p);
 void path_put(struct path *p);
-must_check inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode, struct file **out);
-must_check inv_status_t vfs_open_exec(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk, struct file **out); // X permission, regular, not noexec; denies writers until put
+must_check inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode,
+                                 struct file **out);
+must_check inv_status_t vfs_open_exec(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk,
+                                      struct file **out); // X permission, regular, not noexec; denies writers until put
 must_check inv_status_t vfs_stat(const struct path *p, struct inode_stat *out);
-must_check inv_status_t vfs_access(const struct vfs_caller *c, int dirfd, const char *path, unsigned want, unsigned walk, bool effective);
+must_check inv_status_t vfs_access(const struct vfs_caller *c, int dirfd, const char *path, unsigned want,
+                                   unsigned walk, bool effective);
 must_check inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode);
 must_check inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev);
 must_check inv_status_t vfs_unlink(const struct vfs_caller *c, int dirfd, const char *path, bool directory);
 must_check inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dirfd, const char *path);
-must_check inv_status_t vfs_link(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned walk);
-must_check inv_status_t vfs_rename(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd, const char *new_path, unsigned flags); // RENAME_* of Linux
-must_check inv_status_t vfs_readlink(const struct vfs_caller *c, int dirfd, const char *path, char *buffer, size_t size, size_t *out_length);
-must_check inv_status_t vfs_setattr(const struct path *p, struct token *who, struct inode_attributes *a); // chmod, chown, utimes, truncate with their rules
+must_check inv_status_t vfs_link(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd,
+                                 const char *new_path, unsigned walk);
+must_check inv_status_t vfs_rename(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd,
+                                   const char *new_path, unsigned flags); // RENAME_* of Linux
+must_check inv_status_t vfs_readlink(const struct vfs_caller *c, int dirfd, const char *path, char *buffer, size_t size,
+                                     size_t *out_length);
+must_check inv_status_t vfs_setattr(const struct path *p, struct token *who,
+                                    struct inode_attributes *a); // chmod, chown, utimes, truncate with their rules
 must_check inv_status_t vfs_chdir(const struct vfs_caller *c, const struct path *p);
 must_check inv_status_t vfs_chroot(const struct vfs_caller *c, const struct path *p);
-must_check inv_status_t vfs_mount(const struct vfs_caller *c, const char *source, const char *target, const char *type, unsigned flags, const char *options);
+must_check inv_status_t vfs_mount(const struct vfs_caller *c, const char *source, const char *target, const char *type,
+                                  unsigned flags, const char *options);
 must_check inv_status_t vfs_unmount(const struct vfs_caller *c, const char *target, unsigned flags);
 unsigned vfs_path_mount_flags(const struct path *p); // MOUNT_* of mount and superblock together
 // For mountinfo, from inside vfs_for_each_mount.
@@ -366,15 +406,21 @@ struct mount_description {
 void mount_describe(struct mount *m, struct mount_description *out);
 must_check inv_status_t vfs_statfs(const struct path *p, struct fs_statistics *out);
 // The absolute path as seen from the caller's root, at the end of buffer; *out_start within it. " (deleted)" is appended for unlinked names. NAME_TOO_LONG.
-bool vfs_path_deleted(const struct path *p);   // its name was removed
+bool vfs_path_deleted(const struct path *p);                               // its name was removed
 bool vfs_path_reachable(const struct vfs_caller *c, const struct path *p); // from the caller's root
-must_check inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, char *buffer, size_t size, char **out_start);
+must_check inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, char *buffer, size_t size,
+                                      char **out_start);
 // One line per mount through emit (for /proc/mounts and mountinfo).
-void vfs_for_each_mount(const struct vfs_caller *c, bool (*fn)(struct mount *m, const char *source, const char *target, const char *type, const char *options, void *arg), void *arg);
+void vfs_for_each_mount(const struct vfs_caller *c,
+                        bool (*fn)(struct mount *m, const char *source, const char *target, const char *type,
+                                   const char *options, void *arg),
+                        void *arg);
 
-must_check inv_status_t file_read(struct file *f, struct io *io, size_t *out_done);                         // at the file position, which it moves
+must_check inv_status_t file_read(struct file *f, struct io *io,
+                                  size_t *out_done); // at the file position, which it moves
 must_check inv_status_t file_write(struct file *f, struct io *io, size_t *out_done);
-must_check inv_status_t file_read_at(struct file *f, struct io *io, uint64_t position, size_t *out_done);   // pread: NOT_SEEKABLE for streams
+must_check inv_status_t file_read_at(struct file *f, struct io *io, uint64_t position,
+                                     size_t *out_done); // pread: NOT_SEEKABLE for streams
 must_check inv_status_t file_write_at(struct file *f, struct io *io, uint64_t position, size_t *out_done);
 must_check inv_status_t file_seek(struct file *f, int64_t offset, int whence, uint64_t *out_position);
 must_check inv_status_t file_readdir(struct file *f, struct dir_context *c);
@@ -405,24 +451,27 @@ must_check inv_status_t pipe_create(struct job *job, uint32_t flags, struct file
 
 // SIGPIPE and RLIMIT_FSIZE's SIGXFSZ are raised by the personality: a table it registers.
 // Record locks. The owner is a struct fd_table (POSIX), or the file itself (OFD locks, flock).
-#define FILE_LOCK_READ 0
-#define FILE_LOCK_WRITE 1
+#define FILE_LOCK_READ   0
+#define FILE_LOCK_WRITE  1
 #define FILE_LOCK_UNLOCK 2
 struct file_lock_request {
-    unsigned type;         // FILE_LOCK_*
-    uint64_t start, end;   // inclusive; end UINT64_MAX / 2: to the end of the file
+    unsigned type;       // FILE_LOCK_*
+    uint64_t start, end; // inclusive; end UINT64_MAX / 2: to the end of the file
     const void *owner;
-    uint32_t pid;          // for F_GETLK; UINT32_MAX for OFD locks
+    uint32_t pid; // for F_GETLK; UINT32_MAX for OFD locks
     bool flock, wait;
 };
-must_check inv_status_t file_lock(struct file *f, const struct file_lock_request *r); // TRY_AGAIN, DEADLOCK, NO_MEMORY, RESTART
-void file_lock_test(struct file *f, struct file_lock_request *r);                     // F_GETLK: r becomes what is in the way, or FILE_LOCK_UNLOCK
+must_check inv_status_t file_lock(struct file *f,
+                                  const struct file_lock_request *r); // TRY_AGAIN, DEADLOCK, NO_MEMORY, RESTART
+void file_lock_test(struct file *f,
+                    struct file_lock_request *r); // F_GETLK: r becomes what is in the way, or FILE_LOCK_UNLOCK
 bool file_is_pipe(const struct file *f);
-must_check inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged, uint64_t *out_size); // BUSY, NOT_PERMITTED, NO_MEMORY; BAD_FD: no pipe
+must_check inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged,
+                                      uint64_t *out_size); // BUSY, NOT_PERMITTED, NO_MEMORY; BAD_FD: no pipe
 must_check inv_status_t pipe_get_size(struct file *f, uint64_t *out_size);
 
 struct vfs_signal_ops {
-    void (*broken_pipe)(void);     // on the current thread
+    void (*broken_pipe)(void); // on the current thread
     void (*file_too_big)(void);
     uint64_t (*file_size_limit)(void);
     struct token *(*current_token)(void); // whose writes clear set-id bits; borrowed

@@ -51,8 +51,10 @@ typedef uint64_t nstime_t; // nanoseconds: a duration, or a point on the monoton
 // A user pointer as the kernel holds it: only the user copy functions may look through it.
 #ifdef __CHECKER__
 #define user_ptr __attribute__((noderef, address_space(1)))
+#define user_force __attribute__((force)) // in a cast that means what it does
 #else
 #define user_ptr
+#define user_force
 #endif
 
 #endif

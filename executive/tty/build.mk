@@ -2,4 +2,5 @@
 # Copyright The Invar Authors
 
 obj-y += tty.c tty_worker.c tty_job.c tty_ioctl.c ldisc.c ldisc_output.c
+obj-$(CONFIG_SELFTEST) += tty_selftest.c
 host-test-y += ldisc_test.c

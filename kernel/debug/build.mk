@@ -5,6 +5,7 @@ obj-y += log.c log_ring.c emergency.c stop.c panic.c backtrace.c symbols.c count
 obj-y += trace.c inspect.c selftest.c
 obj-$(CONFIG_KDB) += debugger.c debugger_line.c
 obj-$(if $(CONFIG_KDB),n,y) += debugger_off.c
+obj-$(CONFIG_SELFTEST) += debug_selftest.c
 obj-$(CONFIG_UBSAN) += ubsan.c
 obj-$(CONFIG_KASAN) += kasan.c
 obj-$(CONFIG_DELAY_INJECTION) += delay.c

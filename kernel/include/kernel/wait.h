@@ -77,28 +77,30 @@ must_check inv_status_t thread_sleep_until(nstime_t deadline, enum wait_kind kin
 #define WAIT_EVENT(q, condition, kind, deadline, status)                 \
     do {                                                                 \
         struct waiter wait_event_w;                                      \
+        struct waitq *const wait_event_q = (q);                          \
         (status) = INV_OK;                                               \
         if (condition)                                                   \
             break;                                                       \
+        const nstime_t wait_event_deadline = (deadline);                 \
         waiter_init(&wait_event_w);                                      \
-        waitq_add((q), &wait_event_w);                                   \
+        waitq_add(wait_event_q, &wait_event_w);                          \
         for (;;) {                                                       \
             thread_sleep_prepare(kind);                                  \
-            waitq_rearm((q), &wait_event_w);                             \
+            waitq_rearm(wait_event_q, &wait_event_w);                    \
             if (condition) {                                             \
                 (status) = INV_OK;                                       \
                 break;                                                   \
             }                                                            \
             if ((status) != INV_OK)                                      \
                 break;                                                   \
-            (status) = thread_sleep(deadline);                           \
+            (status) = thread_sleep(wait_event_deadline);                \
             if (condition) {                                             \
                 (status) = INV_OK;                                       \
                 break;                                                   \
             }                                                            \
         }                                                                \
         thread_sleep_finish();                                           \
-        waitq_leave((q), &wait_event_w, (status) == INV_OK);             \
+        waitq_leave(wait_event_q, &wait_event_w, (status) == INV_OK);    \
     } while (0)
 
 #endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// Self-tests of random numbers in the booted kernel: that they come, differ and are spread. They cannot show that nobody can foretell them.
+
+#include <executive/random.h>
+
+#include <kernel/debug.h>
+#include <kernel/string.h>
+
+static bool random_reads_differ(void) {
+    uint8_t a[500], b[500];
+
+    SELFTEST_CHECK(random_read(a, sizeof(a), 0) == INV_OK && random_seeded());
+    SELFTEST_CHECK(random_read(b, sizeof(b), RANDOM_NONBLOCK) == INV_OK);
+    SELFTEST_CHECK(memcmp(a, b, sizeof(a)) != 0);
+    SELFTEST_CHECK(memcmp(a, a + 250, 250) != 0);
+    return true;
+}
+SELFTEST("random/reads_differ", random_reads_differ);
+
+static bool random_bits_are_spread(void) {
+    uint8_t bytes[512];
+    unsigned ones = 0;
+
+    random_bytes(bytes, sizeof(bytes));
+    for (size_t i = 0; i < 8 * sizeof(bytes); i++)
+        ones += bytes[i / 8] >> (i % 8) & 1;
+    SELFTEST_CHECK(ones > 1700 && ones < 2400); // 2048 expected, deviation 32
+    return true;
+}
+SELFTEST("random/bits_are_spread", random_bits_are_spread);

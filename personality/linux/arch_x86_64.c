@@ -62,10 +62,19 @@ struct fp_software { // bytes 464 to 511 of the state
 };
 _Static_assert(sizeof(struct fp_software) == 48, "struct _fpx_sw_bytes is ABI");
 
-static struct slab_cache fp_cache; // save areas on their way to and from user memory
+static struct slab_cache fp_cache; // save areas on their way from user memory
+/* immutable after boot: */
+static uint32_t fp_size;       // of the processor's save area
+static uint64_t fp_components; // what it holds; 0: the legacy area alone
 
 static inv_status_t arch_init(void) {
-    slab_cache_init(&fp_cache, "linux_fp", arch_fpu_size(), 64);
+    fp_size = (uint32_t)arch_fpu_size();
+    slab_cache_init(&fp_cache, "linux_fp", fp_size, 64);
+    if (fp_size > FP_LEGACY_SIZE) {
+        uint32_t low, high;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        fp_components = (uint64_t)high << 32 | low;
+    }
     return INV_OK;
 }
 BOOT_CALL("linux signal frames", BOOT_STAGE_EXECUTIVE, arch_init);
@@ -73,41 +82,29 @@ BOOT_CALL("linux signal frames", BOOT_STAGE_EXECUTIVE, arch_init);
 // --- floating-point state ---
 
 static bool fp_extended(void) {
-    return arch_fpu_size() > FP_LEGACY_SIZE;
+    return fp_components != 0;
 }
 
 static uint64_t fp_frame_size(void) {
-    return arch_fpu_size() + (fp_extended() ? sizeof(uint32_t) : 0);
+    return fp_size + (fp_extended() ? sizeof(uint32_t) : 0);
 }
 
-static uint64_t fp_features(void) {
-    uint32_t low, high;
-
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
-}
-
+// The registers go through the thread's own save area: whatever switch comes in between leaves it as it is now. The processor never reads or writes its
+// software bytes.
 static bool fp_store(uint64_t user) {
-    uint8_t *area = slab_alloc(&fp_cache);
-    uint32_t magic2 = FP_MAGIC2;
-    bool good;
+    uint8_t *area = current_thread()->arch.fpu;
 
-    if (area == NULL)
-        return false;
-    memset(area, 0, arch_fpu_size());
+    preempt_disable();
     arch_fpu_save_current(area);
+    preempt_enable();
     if (fp_extended()) {
-        struct fp_software sw = {.magic1 = FP_MAGIC1,
-                                 .extended_size = (uint32_t)fp_frame_size(),
-                                 .features = fp_features(),
-                                 .state_size = (uint32_t)arch_fpu_size()};
+        struct fp_software sw = {
+            .magic1 = FP_MAGIC1, .extended_size = (uint32_t)fp_frame_size(), .features = fp_components, .state_size = fp_size};
         memcpy(area + FP_SOFTWARE_BYTES, &sw, sizeof(sw));
     }
-    good = arch_copy_to_user((void user_ptr *)user, area, arch_fpu_size()) == INV_OK;
-    if (good && fp_extended())
-        good = arch_copy_to_user((void user_ptr *)(user + arch_fpu_size()), &magic2, sizeof(magic2)) == INV_OK;
-    slab_free(&fp_cache, area);
-    return good;
+    if (arch_copy_to_user((void user_ptr *)user, area, fp_size) != INV_OK)
+        return false;
+    return !fp_extended() || arch_user_store32((uint32_t user_ptr *)(user + fp_size), FP_MAGIC2) == INV_OK;
 }
 
 // True if the user's area describes itself as an extended one of our size.
@@ -116,30 +113,33 @@ static bool fp_is_extended(uint64_t user, const uint8_t *legacy) {
     uint32_t magic2;
 
     memcpy(&sw, legacy + FP_SOFTWARE_BYTES, sizeof(sw));
-    return fp_extended() && sw.magic1 == FP_MAGIC1 && sw.state_size == arch_fpu_size() && sw.extended_size == fp_frame_size() &&
-           arch_user_load32((const uint32_t user_ptr *)(user + arch_fpu_size()), &magic2) == INV_OK && magic2 == FP_MAGIC2;
+    return fp_extended() && sw.magic1 == FP_MAGIC1 && sw.state_size == fp_size && sw.extended_size == fp_frame_size() &&
+           arch_user_load32((const uint32_t user_ptr *)(user + fp_size), &magic2) == INV_OK && magic2 == FP_MAGIC2;
+}
+
+static bool fp_read(uint8_t *area, uint64_t user) {
+    if (user == 0) {
+        arch_fpu_init(area);
+        return true;
+    }
+    if (arch_copy_from_user(area, (const void user_ptr *)user, FP_LEGACY_SIZE) != INV_OK)
+        return false;
+    if (fp_is_extended(user, area))
+        return arch_copy_from_user(area + FP_LEGACY_SIZE, (const void user_ptr *)(user + FP_LEGACY_SIZE), fp_size - FP_LEGACY_SIZE) == INV_OK;
+    if (fp_extended()) {
+        uint64_t components = 3; // x87 and SSE are what the legacy area holds
+        memset(area + FP_LEGACY_SIZE, 0, fp_size - FP_LEGACY_SIZE);
+        memcpy(area + FP_LEGACY_SIZE, &components, sizeof(components));
+    }
+    return true;
 }
 
 static bool fp_load(uint64_t user) {
     uint8_t *area = slab_alloc(&fp_cache);
-    bool good = true;
 
     if (area == NULL)
         return false;
-    if (user == 0) {
-        arch_fpu_init(area);
-    } else {
-        memset(area, 0, arch_fpu_size());
-        good = arch_copy_from_user(area, (const void user_ptr *)user, FP_LEGACY_SIZE) == INV_OK;
-        if (good && fp_is_extended(user, area)) {
-            good = arch_copy_from_user(area + FP_LEGACY_SIZE, (const void user_ptr *)(user + FP_LEGACY_SIZE),
-                                       arch_fpu_size() - FP_LEGACY_SIZE) == INV_OK;
-        } else if (fp_extended()) {
-            uint64_t components = 3; // x87 and SSE are what the legacy area holds
-            memcpy(area + FP_LEGACY_SIZE, &components, sizeof(components));
-        }
-    }
-    good = good && arch_fpu_load_current(area) == INV_OK;
+    bool good = fp_read(area, user) && arch_fpu_load_current(area) == INV_OK;
     slab_free(&fp_cache, area);
     return good;
 }
@@ -155,12 +155,13 @@ static bool on_altstack(const struct linux_altstack *a, uint64_t sp) {
     return !(a->flags & SS_AUTODISARM) && sp > a->sp && sp - a->sp <= a->size;
 }
 
-static void context_fill(struct sigcontext *c, const struct arch_frame *f, const struct linux_thread *t) {
+static void context_fill(struct sigcontext *c, const struct arch_frame *f, const struct linux_thread *t, linux_sigset_t mask, uint64_t fp) {
     *c = (struct sigcontext){
         .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11, .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
         .di = f->rdi, .si = f->rsi, .bp = f->rbp, .bx = f->rbx, .dx = f->rdx, .ax = f->rax, .cx = f->rcx, .sp = f->rsp,
         .ip = f->rip, .flags = f->rflags, .cs = (uint16_t)f->cs, .ss = (uint16_t)f->ss,
         .error = t->trap.error, .trap = t->trap.vector, .address = t->trap.address,
+        .old_mask = mask, .fp_state = fp,
     };
 }
 
@@ -179,7 +180,7 @@ static void handler_registers(struct arch_frame *f, const struct linux_sigaction
 bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info, linux_sigset_t mask) {
     struct linux_thread *t = linux_current();
     struct linux_altstack *alt = &t->altstack;
-    struct signal_frame frame = {.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_SS | (fp_extended() ? UC_FP_XSTATE : 0)};
+    struct signal_frame frame; // every word is written below
     bool entered = (a->flags & LINUX_SA_ONSTACK) && alt->size != 0 && !on_altstack(alt, f->rsp);
     bool inside = on_altstack(alt, f->rsp) || entered;
     uint64_t sp = entered ? alt->sp + alt->size : f->rsp - RED_ZONE, fp, at;
@@ -190,10 +191,11 @@ bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction 
     at = ALIGN_DOWN(fp - sizeof(frame), 16) - 8;
     if (inside && !(at > alt->sp && at - alt->sp <= alt->size) && (alt->flags & SS_AUTODISARM) == 0)
         return false; // it would run off the alternate stack
-    context_fill(&frame.context, f, t);
-    frame.context.old_mask = mask;
-    frame.context.fp_state = fp;
+    context_fill(&frame.context, f, t, mask, fp);
     frame.return_address = a->restorer;
+    frame.uc_flags = UC_SIGCONTEXT_SS | UC_STRICT_SS | (fp_extended() ? UC_FP_XSTATE : 0);
+    frame.uc_link = 0;
+    frame.stack.pad = 0;
     frame.stack.sp = alt->sp;
     frame.stack.flags = alt->size == 0 ? SS_DISABLE : (alt->flags & SS_AUTODISARM) | (on_altstack(alt, f->rsp) ? SS_ONSTACK : 0);
     frame.stack.size = alt->size;

@@ -127,10 +127,11 @@ static bool area_valid(const struct fpu_area *a) {
         return true;
     if (a->components & ~enabled_components || a->compacted)
         return false;
-    for (size_t i = 0; i < sizeof(a->reserved1); i++)
-        if (a->reserved1[i])
-            return false;
-    return true;
+    const uint64_t *reserved = (const uint64_t *)a->reserved1;
+    uint64_t set = 0;
+    for (size_t i = 0; i < sizeof(a->reserved1) / sizeof(*reserved); i++)
+        set |= reserved[i];
+    return set == 0;
 }
 
 inv_status_t arch_fpu_load_current(const void *area) {

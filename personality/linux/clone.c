@@ -290,7 +290,7 @@ static void vfork_wait(struct linux_process *child) {
     (void)s;
 }
 
-static int64_t clone_do(struct arch_frame *f, const struct clone_request *r) {
+static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
     struct clone_parts c = {0};
     int64_t result = flags_check(r);
 
@@ -325,6 +325,17 @@ static int64_t clone_do(struct arch_frame *f, const struct clone_request *r) {
     if ((r->flags & CLONE_VFORK) && c.core != NULL)
         vfork_wait(c.process);
     linux_process_put(c.process);
+    return result;
+}
+
+// As long as the policy of exhaustion finds memory by ending somebody, a clone does not fail for want of it.
+static int64_t clone_do(struct arch_frame *f, const struct clone_request *r) {
+    unsigned tries = 0;
+    int64_t result;
+
+    do
+        result = clone_try(f, r);
+    while (result == -LINUX_ENOMEM && memory_relieve(&tries, false));
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include <kernel/process.h>
 
 #define SELFTEST_ANY_CPU (~0u)
+#define SELFTEST_BUDGET (200 * NSEC_PER_MSEC) // for what is tried many times: a slow host tries it less often
 #define SELFTEST_DEADLINE (20 * NSEC_PER_SEC) // for what must happen: a lost wake-up shows as a failure and not as a hang
 
 // Starts fn(arg) at a fixed priority (PRIORITY_FAIR: in the fair class) on one processor or on any. NULL: no memory. The caller joins it.

@@ -10,6 +10,7 @@
 #include <kernel/job.h>
 #include <kernel/kspace.h>
 #include <kernel/sched.h>
+#include <kernel/selftest_threads.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
 #include <kernel/time.h>
@@ -27,6 +28,7 @@ static inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struc
 // --- shootdown --------------------------------------------------------------------------------------------------------
 
 #define ROUNDS 60
+#define ROUNDS_LEAST 4
 #define PATTERN 0x600d0000u
 
 struct reader {
@@ -55,7 +57,9 @@ static void reader_entry(void *arg) {
 
 // Maps, writes, lets the others read, unmaps, and fills the pages that come free with another pattern.
 static bool remap_rounds(struct reader *r) {
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    nstime_t end = deadline_after(SELFTEST_BUDGET);
+
+    for (unsigned round = 0; round < ROUNDS && (round < ROUNDS_LEAST || clock_monotonic() < end); round++) {
         SELFTEST_CHECK(map_rw(r->as, AT, 4 * PAGE_SIZE, NULL, 0) == INV_OK && word_write(r->as, AT, PATTERN + round));
         unsigned before = atomic_load(&r->reads);
         for (unsigned spin = 0; spin < 300 && atomic_load(&r->reads) - before < 4; spin++)

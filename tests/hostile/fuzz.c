@@ -39,6 +39,8 @@ struct board {
     _Atomic uint64_t progress[WORKERS];
     _Atomic int last[WORKERS][THREADS];
     uint64_t results[2]; // successes, errors: statistics, not exact
+    bool succeeded[256]; // by place in the table: how far the tester reaches
+    bool unknown[256];   // was refused as not there
 };
 
 static struct board *board;
@@ -140,6 +142,8 @@ static void *worker_thread(void *argument) {
         board->last[start->worker][start->thread] = call->number;
         long result = call_make(call, &start->chance);
         board->results[result < 0 && result > -4096]++;
+        board->succeeded[call - calls] |= result >= 0;
+        board->unknown[call - calls] |= result == -ENOSYS;
         board->made++;
         board->progress[start->worker]++;
         if (i % 32 == 0) {
@@ -180,7 +184,7 @@ static void worker_files(bool root) {
     open("d", O_RDONLY | O_DIRECTORY);
     open(root ? "zero" : "/dev/zero", O_RDWR);
     open("/proc/self/status", O_RDONLY);
-    open("/proc", O_RDONLY | O_DIRECTORY);
+    open("/proc/self", O_RDONLY | O_DIRECTORY); // not /proc itself, which root might unmount from there
     open("fifo", O_RDWR | O_NONBLOCK);
     if (pipe(pipes) == 0 && pipe2(pipes, O_NONBLOCK) == 0) {
         open("a", O_PATH);
@@ -198,7 +202,7 @@ static void worker_main(int worker, uint64_t incarnation) {
     chmod(path, 0777);
     limit_set(RLIMIT_FSIZE, 1 << 20);
     limit_set(RLIMIT_NOFILE, 64);
-    limit_set(RLIMIT_AS, 64 << 20);
+    limit_set(RLIMIT_AS, 256 << 20);
     limit_set(RLIMIT_CORE, 0);
     if (worker % 2 == 0) {
         become_user();
@@ -331,6 +335,23 @@ static void strays_kill(void) {
     }
 }
 
+// Which calls never had a good outcome, and which are not there: the measure of what a run has tried.
+static void reach_print(void) {
+    printf("never succeeded:");
+    for (int i = 0; i < calls_count; i++) {
+        if (!board->succeeded[i] && !board->unknown[i]) {
+            printf(" %s", calls[i].name);
+        }
+    }
+    printf("\nnot there:");
+    for (int i = 0; i < calls_count; i++) {
+        if (board->unknown[i]) {
+            printf(" %s", calls[i].name);
+        }
+    }
+    printf("\n");
+}
+
 static const char *memory_back(long before) {
     long missing = 0;
     for (int i = 0; i < 50; i++) {
@@ -380,6 +401,7 @@ int main(int argc, char **argv) {
     printf("%llu calls of %d kinds in %lld ms, %llu of them errors, %llu workers died, %llu were stuck\n",
            (unsigned long long)board->made, calls_count, (long long)(now_ms() - start),
            (unsigned long long)board->results[1], (unsigned long long)deaths, (unsigned long long)stuck);
+    reach_print();
     remove_tree("/tmp/fuzz");
     verdict("memory", memory_back(before));
     sentinel_stop();

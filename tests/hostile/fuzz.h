@@ -20,6 +20,10 @@ enum kind {
     IN,  // memory that the call reads
     LENGTH,
     FLAGS,   // random bits, few of them set
+    AT,      // flags of the calls with a folder
+    OPENING, // flags of open
+    MOVING,  // flags of mremap
+    WAITING, // options of the wait calls
     INTEGER, // small, or an extreme
     OFFSET,
     MODE,

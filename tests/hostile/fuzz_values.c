@@ -185,13 +185,13 @@ static uint64_t address(struct chance *chance) {
     case 1: return extreme(chance);
     case 2: return bad_pointer(chance);
     case 3: return 0x200000000000 + random_below(&chance->random, 64) * PAGE;
-    default: return 0x100000000000 + random_below(&chance->random, 64) * PAGE;
+    default: return 0x100000000000 + random_below(&chance->random, 24) * PAGE;
     }
 }
 
 static uint64_t length(struct chance *chance) {
     return one_in(chance, 8) ? extreme(chance)
-                             : PICK(chance, 0, 1, 7, 8, 16, 100, 4095, 4096, 4097, 8192, 20000, 65536, 200000);
+                             : PICK(chance, 0, 1, 7, 8, 16, 24, 100, 4095, 4096, 4097, 8192, 20000, 65536, 200000);
 }
 
 static uint64_t few_bits(struct chance *chance) {
@@ -215,6 +215,15 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case IN: return pointer(chance);
     case LENGTH: return length(chance);
     case FLAGS: return few_bits(chance);
+    case AT: return one_in(chance, 5) ? few_bits(chance) : PICK(chance, 0, 0, 0, 0x100, 0x200, 0x400, 0x800, 0x1000);
+    case OPENING:
+        return one_in(chance, 4) ? few_bits(chance)
+                                 : PICK(chance, 0, O_RDWR, O_WRONLY, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL,
+                                        O_WRONLY | O_TRUNC, O_DIRECTORY, O_PATH, O_RDONLY | O_NONBLOCK,
+                                        O_RDWR | O_NONBLOCK | O_CLOEXEC, O_WRONLY | O_APPEND, O_NOFOLLOW);
+    case MOVING: return one_in(chance, 10) ? few_bits(chance) : random_below(&chance->random, 4);
+    case WAITING:
+        return one_in(chance, 8) ? few_bits(chance) : PICK(chance, 1, 1, 3, 5, 7, 9, 0x1000005, 0x40000001, 4, 0);
     case INTEGER: return one_in(chance, 3) ? extreme(chance) : random_below(&chance->random, 70);
     case OFFSET: return one_in(chance, 6) ? extreme(chance) : random_below(&chance->random, 300000);
     case MODE:

@@ -156,7 +156,7 @@ struct descriptor_race {
 
 static void race_close(void *arg) {
     struct descriptor_race *r = arg;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 4000; i++) {
         int fd;
         file_get(r->file);
         if (fd_install(r->table, r->file, 0, 64, false, &fd) != INV_OK || fd_close(r->table, fd) != INV_OK)

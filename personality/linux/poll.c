@@ -312,7 +312,9 @@ int64_t linux_select(struct arch_frame *f) {
         if (arch_copy_from_user(t, (const void user_ptr *)(uintptr_t)user, sizeof(t)) != INV_OK)
             return -LINUX_EFAULT;
         // Microseconds of a second and more are carried over, as Linux does.
-        struct linux_timespec ts = {.seconds = t[0] + t[1] / 1000000, .nanoseconds = t[1] % 1000000 * 1000};
+        struct linux_timespec ts = {.nanoseconds = t[1] % 1000000 * 1000};
+        if (__builtin_add_overflow(t[0], t[1] / 1000000, &ts.seconds))
+            return -LINUX_EINVAL;
         nstime_t duration;
         int64_t result = linux_timespec_check(&ts, &duration);
         if (result != 0)

@@ -14,7 +14,8 @@ check-sparse: $(patsubst %,$(O)/check/%.sparse,$(check-sources))
 # With CC=clang-14. A finding is a line with "warning:" or "error:".
 $(O)/check/%.clang: % tools/check.mk $(O)/.flags $(O)/include/config.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -g,$(call cflags,$<)) -Wno-error --analyze -Xclang -analyzer-output=text -MMD -MP -MF $@.d -MT $@ -o /dev/null $< >$@ 2>&1 || :
+	$(Q)$(CC) $(filter-out -g,$(call cflags,$<)) -Wno-error --analyze -Xclang -analyzer-config -Xclang max-nodes=40000 \
+	    -Xclang -analyzer-output=text -MMD -MP -MF $@.d -MT $@ -o /dev/null $< >$@ 2>&1 || :
 
 $(O)/check/%.sparse: % tools/check.mk $(O)/.flags $(O)/include/config.h
 	@mkdir -p $(@D)

@@ -302,16 +302,22 @@ size_t ldisc_readable(const struct ldisc *l, bool *out_eof) {
     return (size_t)(at + 1 - l->tail);
 }
 
+// The end of file at tail is what ended the bytes that were just read, or what a read of no bytes found.
+static bool at_own_eof(const struct ldisc *l, size_t taken) {
+    if (!HAS_L(l, ICANON) || l->tail >= l->line_end || !end_at(l, l->tail) ||
+        l->bytes[l->tail % LDISC_SIZE] != TTY_DISABLED)
+        return false;
+    return taken == 0 || !end_at(l, l->tail - 1);
+}
+
 size_t ldisc_read(struct ldisc *l, uint8_t *to, size_t n) {
     bool eof;
-    size_t readable = ldisc_readable(l, &eof), taken = MIN(n, readable);
+    size_t taken = MIN(n, ldisc_readable(l, &eof));
 
     for (size_t i = 0; i < taken; i++)
         to[i] = l->bytes[(l->tail + i) % LDISC_SIZE];
     l->tail += taken;
-    // An end of file goes with the bytes before it, once all of them are read; alone it is the end of file of this read.
-    if (HAS_L(l, ICANON) && taken == readable && l->tail < l->line_end && end_at(l, l->tail) &&
-        l->bytes[l->tail % LDISC_SIZE] == TTY_DISABLED && n > 0)
+    if (n > 0 && at_own_eof(l, taken))
         l->tail++;
     if (l->line_end < l->tail)
         l->line_end = l->tail;

@@ -115,12 +115,16 @@ static void end_of_file_ends_a_read(void) {
     IS(got(3), "abc"); // the first end of file goes with its bytes
     IS(got(10), "EOF");
     IS(got(10), "x\n");
+    type("line\n\004next\n");
+    IS(got(10), "line\n");
+    IS(got(10), "EOF"); // not the line's own: it had a newline
+    IS(got(10), "next\n");
     type("ab\004");
     CHECK(ldisc_pending(&l) == 2);
     IS(got(1), "a");
     IS(got(1), "b");
     IS(got(1), "-");
-    IS(echoed(), "abcdef\r\nabcx\r\nab");
+    IS(echoed(), "abcdef\r\nabcx\r\nline\r\nnext\r\nab");
 }
 
 static void other_line_ends(void) {

@@ -2,3 +2,4 @@
 # Copyright The Invar Authors
 obj-y += object.c directory.c handle.c job.c token.c inspect.c
 obj-$(CONFIG_DEBUG) += object_selftest.c
+host-test-y += handle_test.c

@@ -8,7 +8,6 @@
 // I2. used <= limit after every successful charge (a limit may be set below what is used: nothing more is given then).
 // Locking: accounts are atomic; the lists belong to the job's lock (rank JOB; parent before child).
 #include <kernel/assert.h>
-#include <kernel/debug.h>
 #include <kernel/job.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
@@ -115,27 +114,3 @@ void job_uncharge(struct job *job, enum job_resource r, uint64_t amount) {
 void job_set_limit(struct job *job, enum job_resource r, uint64_t limit) {
     atomic_store_explicit(&job->accounts[r].limit, limit, memory_order_relaxed);
 }
-
-static void print_job(struct job *j, unsigned depth) {
-    static const char *const names[JOB_RESOURCE_COUNT] = {"memory", "threads", "processes", "handles"};
-    debugger_print("%*sjob %p\n", (int)depth * 2, "", (void *)j);
-    for (unsigned r = 0; r < JOB_RESOURCE_COUNT; r++) {
-        struct job_account *a = &j->accounts[r];
-        uint64_t limit = atomic_load_explicit(&a->limit, memory_order_relaxed);
-        debugger_print("%*s  %-10s %lu, highest %lu, limit ", (int)depth * 2, "", names[r],
-                       atomic_load_explicit(&a->used, memory_order_relaxed), atomic_load_explicit(&a->high_water, memory_order_relaxed));
-        if (limit == UINT64_MAX)
-            debugger_print("none\n");
-        else
-            debugger_print("%lu\n", limit);
-    }
-    struct job *child;
-    if (depth < 16)
-        list_for_each(child, &j->children, child_node) print_job(child, depth + 1);
-}
-
-static void command_jobs(int argc, const char **argv) {
-    (void)argc, (void)argv;
-    print_job(&root_job, 0);
-}
-DEBUGGER_COMMAND("jobs", "the tree of jobs with their accounts", command_jobs);

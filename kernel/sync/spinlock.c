@@ -45,7 +45,7 @@ void spin_lock_init(struct spinlock *l, enum lock_rank rank) {
 }
 
 // Takes the lock if it is free.
-static always_inline bool take_free(struct spinlock *l) {
+static always_inline bool spin_take(struct spinlock *l) {
     uint32_t seen = atomic_load_explicit(&l->ticket, memory_order_relaxed);
     return serving_of(seen) == (uint16_t)(seen >> TICKET_SHIFT) &&
            atomic_compare_exchange_strong_explicit(&l->ticket, &seen, seen + TICKET_ONE, memory_order_acquire,
@@ -56,7 +56,7 @@ static cold_fn __attribute__((noinline)) void acquire_contended(struct spinlock 
     if (!in_turn) {
         do
             arch_pause();
-        while (!take_free(l));
+        while (!spin_take(l));
         return;
     }
     uint32_t drawn = atomic_fetch_add_explicit(&l->ticket, TICKET_ONE, memory_order_acquire);
@@ -67,7 +67,7 @@ static cold_fn __attribute__((noinline)) void acquire_contended(struct spinlock 
 
 static always_inline void acquire(struct spinlock *l, const void *at) {
     lock_debug_acquire(l, l->rank, at, true);
-    if (unlikely(!take_free(l)))
+    if (unlikely(!spin_take(l)))
         acquire_contended(l);
     spinlock_check_taken(l, at);
 }
@@ -88,7 +88,7 @@ void spin_lock(struct spinlock *l) {
 
 bool spin_try_lock(struct spinlock *l) {
     preempt_disable();
-    if (take_free(l)) {
+    if (spin_take(l)) {
         lock_debug_acquire_try(l, l->rank, __builtin_return_address(0), true);
         spinlock_check_taken(l, __builtin_return_address(0));
         return true;

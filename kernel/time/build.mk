@@ -1,2 +1,3 @@
 obj-y += timer.c clock.c
 obj-$(CONFIG_SELFTEST) += time_selftest.c
+host-test-y += timer_test.c

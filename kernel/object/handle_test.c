@@ -36,6 +36,12 @@ void host_yield(void) {
 bool arch_is_virtual(void) {
     return false;
 }
+struct directory *namespace_root;
+inv_status_t directory_insert(struct directory *d, const char *name, struct object *o) {
+    return INV_OK;
+}
+void debugger_print(const char *format, ...) {
+}
 void object_type_name(struct object_type *type) {
 }
 void assert_failed(const char *e, const char *file, int line) {

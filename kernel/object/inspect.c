@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Debugger command: handles of a process. All processors are stopped, so no lock is taken.
+// Debugger commands: handles of a process, the job tree. All processors are stopped, so no lock is taken.
 #include <kernel/debug.h>
+#include <kernel/job.h>
 #include <kernel/process.h>
 #include <kernel/string.h>
 
@@ -32,3 +33,40 @@ static void command_handles(int argc, const char **argv) {
         debugger_print("usage: handles THREAD (of its process)\n");
 }
 DEBUGGER_COMMAND("handles", "THREAD: handles of its process", command_handles);
+
+static struct job *next_sibling(const struct job *job) {
+    const struct job *parent = job->parent;
+    if (!parent || job->child_node.next == &parent->children)
+        return NULL;
+    return list_entry(job->child_node.next, struct job, child_node);
+}
+
+static void print_job(const struct job *job, unsigned depth) {
+    const struct job_account *a = job->accounts;
+    debugger_print("%*s%p memory %lu KiB (most %lu), threads %lu, processes %lu, handles %lu\n", (int)depth * 2, "",
+                   (const void *)job, (unsigned long)(atomic_load(&a[JOB_MEMORY].used) >> 10),
+                   (unsigned long)(atomic_load(&a[JOB_MEMORY].high_water) >> 10),
+                   (unsigned long)atomic_load(&a[JOB_THREADS].used), (unsigned long)atomic_load(&a[JOB_PROCESSES].used),
+                   (unsigned long)atomic_load(&a[JOB_HANDLES].used));
+}
+
+static void command_jobs(int argc, const char **argv) {
+    const struct job *job = &root_job;
+    unsigned depth = 0;
+    while (job) {
+        print_job(job, depth);
+        if (!list_empty(&job->children)) {
+            job = list_first(&job->children, struct job, child_node);
+            depth++;
+            continue;
+        }
+        const struct job *next = next_sibling(job);
+        while (!next && job->parent) {
+            job = job->parent;
+            depth--;
+            next = next_sibling(job);
+        }
+        job = next;
+    }
+}
+DEBUGGER_COMMAND("jobs", "the job tree and what is charged to it", command_jobs);

@@ -43,7 +43,8 @@ static void processors_start(void) {
 static void memory_log(void) {
     struct page_stats stats;
     page_get_stats(&stats);
-    log_info("boot", "%lu MiB of memory, %lu KiB taken so far", stats.total * PAGE_SIZE >> 20, (stats.total - stats.free) * PAGE_SIZE >> 10);
+    log_info("boot", "%lu MiB of memory, %lu KiB taken so far", stats.total * PAGE_SIZE >> 20,
+             (stats.total - stats.free) * PAGE_SIZE >> 10);
 }
 
 static void boot_thread(void *arg) {

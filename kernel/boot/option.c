@@ -40,7 +40,8 @@ bool boot_option(const char *key, char *value, size_t size) {
         const char *end = word_end(word);
         if (word == end || (end - word == 2 && strncmp(word, "--", 2) == 0))
             return false;
-        if ((size_t)(end - word) >= length && strncmp(word, key, length) == 0 && (word + length == end || word[length] == '=')) {
+        if ((size_t)(end - word) >= length && strncmp(word, key, length) == 0 &&
+            (word + length == end || word[length] == '=')) {
             if (value != NULL)
                 value_copy(word + length + (word[length] == '='), value, size);
             return true;

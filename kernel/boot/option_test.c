@@ -23,7 +23,8 @@ int main(void) {
     check("option_reads_a_value", boot_option("loglevel", value, sizeof(value)) && strcmp(value, "7") == 0);
     check("option_keeps_quoted_blanks", boot_option("path", value, sizeof(value)) && strcmp(value, "a b") == 0);
     check("option_allows_an_empty_value", boot_option("empty", value, sizeof(value)) && value[0] == '\0');
-    check("option_cuts_a_long_value", boot_option("long", value, sizeof(value)) && strcmp(value, "0123456789abcde") == 0);
+    check("option_cuts_a_long_value",
+          boot_option("long", value, sizeof(value)) && strcmp(value, "0123456789abcde") == 0);
     check("option_does_not_match_a_prefix", !boot_option("qui", NULL, 0) && !boot_option("quietly", NULL, 0));
     check("option_stops_at_the_dashes", !boot_option("quiet2", NULL, 0) && !boot_option("init", NULL, 0));
     boot_info.cmdline[0] = '\0';

@@ -5,7 +5,7 @@
 #include <kernel/string.h>
 
 #define FNV_OFFSET 0xcbf29ce484222325ull
-#define FNV_PRIME 0x100000001b3ull
+#define FNV_PRIME  0x100000001b3ull
 
 uint64_t hash_bytes(const void *data, size_t n, uint64_t seed) {
     const uint8_t *p = data;

@@ -173,7 +173,8 @@ int vsnprintf(char *to, size_t size, const char *format, va_list args) {
             put_signed(&s, &f, narrow_signed(value, f.length));
             break;
         }
-        case 'X': f.flags |= FLAG_UPPER; // fallthrough
+        case 'X':
+            f.flags |= FLAG_UPPER; // fallthrough
             __attribute__((fallthrough));
         case 'x':
         case 'o':

@@ -12,20 +12,20 @@ static void *(*const c_memmove)(void *, const void *, size_t) = memmove;
 static void *(*const c_memset)(void *, int, size_t) = memset;
 static int (*const c_memcmp)(const void *, const void *, size_t) = memcmp;
 
-#define memcpy      invar_memcpy
-#define memmove     invar_memmove
-#define memset      invar_memset
-#define memcmp      invar_memcmp
-#define memchr      invar_memchr
-#define strlen      invar_strlen
-#define strnlen     invar_strnlen
-#define strcmp      invar_strcmp
-#define strncmp     invar_strncmp
-#define strchr      invar_strchr
-#define strrchr     invar_strrchr
-#define strstr      invar_strstr
-#define snprintf    invar_snprintf
-#define vsnprintf   invar_vsnprintf
+#define memcpy    invar_memcpy
+#define memmove   invar_memmove
+#define memset    invar_memset
+#define memcmp    invar_memcmp
+#define memchr    invar_memchr
+#define strlen    invar_strlen
+#define strnlen   invar_strnlen
+#define strcmp    invar_strcmp
+#define strncmp   invar_strncmp
+#define strchr    invar_strchr
+#define strrchr   invar_strrchr
+#define strstr    invar_strstr
+#define snprintf  invar_snprintf
+#define vsnprintf invar_vsnprintf
 #include "memory.c"
 #include "string.c"
 

@@ -13,7 +13,7 @@
 #include <kernel/string.h>
 
 #define COMPONENT_MAX 63 // bytes of one name
-#define LINKS_MAX 8      // links followed in one walk
+#define LINKS_MAX     8  // links followed in one walk
 
 struct link {
     struct object obj;
@@ -36,7 +36,10 @@ static void link_delete(struct object *o) {
     object_fini(o);
     kfree(container_of(o, struct link, obj));
 }
-static struct object_type link_type = {.name = "link", .default_rights = INV_RIGHT_READ, .size = sizeof(struct link) + PAGE_SIZE / 4, .delete = link_delete};
+static struct object_type link_type = {.name = "link",
+                                       .default_rights = INV_RIGHT_READ,
+                                       .size = sizeof(struct link) + PAGE_SIZE / 4,
+                                       .delete = link_delete};
 
 inv_status_t directory_create(struct job *job, struct directory **out) {
     struct directory *d = kzalloc(sizeof(*d));
@@ -150,7 +153,9 @@ static inv_status_t walk_step(struct object *o, const char **path, struct token 
     size_t length = end != NULL ? (size_t)(end - name) : strlen(name);
     *path = name + length;
     spin_lock(&namespace_lock);
-    struct object *next = length <= COMPONENT_MAX ? entry_find_locked(container_of(o, struct directory, obj), name, length) : NULL;
+    struct object *next = length <= COMPONENT_MAX
+                              ? entry_find_locked(container_of(o, struct directory, obj), name, length)
+                              : NULL;
     if (next != NULL)
         object_get(next);
     spin_unlock(&namespace_lock);
@@ -172,7 +177,8 @@ static inv_status_t walk(const char *path, struct token *who, unsigned links, st
             path++;
         if (o->type == &link_type) {
             struct object *target;
-            status = links < LINKS_MAX ? walk(container_of(o, struct link, obj)->target, who, links + 1, &target) : INV_ERR_LOOP;
+            status = links < LINKS_MAX ? walk(container_of(o, struct link, obj)->target, who, links + 1, &target)
+                                       : INV_ERR_LOOP;
             object_put(o);
             if (status != INV_OK)
                 return status;

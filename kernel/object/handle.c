@@ -14,9 +14,9 @@
 #include <kernel/slab.h>
 #include <kernel/string.h>
 
-#define HANDLES_FIRST 16u
-#define HANDLES_MAX (1u << 17)
-#define NO_SLOT UINT32_MAX
+#define HANDLES_FIRST   16u
+#define HANDLES_MAX     (1u << 17)
+#define NO_SLOT         UINT32_MAX
 #define GENERATION_MASK 0xfffu
 
 static inv_handle_t handle_make(uint32_t slot, uint16_t generation) {
@@ -103,7 +103,8 @@ static struct handle_entry *entry_locked(struct handle_table *t, inv_handle_t h)
     return e->object != NULL && (e->generation & GENERATION_MASK) == h >> HANDLE_SLOT_BITS ? e : NULL;
 }
 
-inv_status_t handle_lookup(struct handle_table *t, inv_handle_t h, const struct object_type *type, inv_rights_t needed, struct object **out) {
+inv_status_t handle_lookup(struct handle_table *t, inv_handle_t h, const struct object_type *type, inv_rights_t needed,
+                           struct object **out) {
     inv_status_t status = INV_OK;
 
     spin_lock(&t->lock);

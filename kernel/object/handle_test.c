@@ -27,12 +27,9 @@ void *kzalloc(size_t size) {
 void kfree(void *p) {
     free(p);
 }
-void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {
-}
-void sched_preempt(void) {
-}
-void host_yield(void) {
-}
+void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {}
+void sched_preempt(void) {}
+void host_yield(void) {}
 bool arch_is_virtual(void) {
     return false;
 }
@@ -40,22 +37,16 @@ struct directory *namespace_root;
 inv_status_t directory_insert(struct directory *d, const char *name, struct object *o) {
     return INV_OK;
 }
-void debugger_print(const char *format, ...) {
-}
-void object_type_name(struct object_type *type) {
-}
+void debugger_print(const char *format, ...) {}
+void object_type_name(struct object_type *type) {}
 void assert_failed(const char *e, const char *file, int line) {
     printf("FAIL %s %s:%d\n", e, file, line);
     exit(1);
 }
-void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_release(const void *l, enum lock_rank r) {
-}
-void lock_debug_may_sleep(const char *file, int line) {
-}
+void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_release(const void *l, enum lock_rank r) {}
+void lock_debug_may_sleep(const char *file, int line) {}
 
 struct thing {
     struct object obj;

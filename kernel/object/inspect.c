@@ -15,7 +15,8 @@ static bool print_handles(struct thread *t, void *arg) {
     if (t->id != *(uint64_t *)arg)
         return true;
     const struct handle_table *h = &t->process->handles;
-    debugger_print("process %p (%.16s): %u handles, %u slots\n", (void *)t->process, t->process->name, h->used, h->size);
+    debugger_print("process %p (%.16s): %u handles, %u slots\n", (void *)t->process, t->process->name, h->used,
+                   h->size);
     for (uint32_t slot = 0; slot < h->size; slot++) {
         const struct handle_entry *e = &h->entries[slot];
         if (e->object)

@@ -80,10 +80,11 @@ static bool account_charge(struct job_account *a, uint64_t amount) {
     do {
         if (amount > limit || used > limit - amount)
             return false; // I2
-    } while (!atomic_compare_exchange_weak_explicit(&a->used, &used, used + amount, memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&a->used, &used, used + amount, memory_order_relaxed,
+                                                    memory_order_relaxed));
     uint64_t high = atomic_load_explicit(&a->high_water, memory_order_relaxed);
-    while (used + amount > high &&
-           !atomic_compare_exchange_weak_explicit(&a->high_water, &high, used + amount, memory_order_relaxed, memory_order_relaxed))
+    while (used + amount > high && !atomic_compare_exchange_weak_explicit(&a->high_water, &high, used + amount,
+                                                                          memory_order_relaxed, memory_order_relaxed))
         ;
     return true;
 }

@@ -12,13 +12,15 @@
 #include <kernel/job.h>
 #include <kernel/object.h>
 
-struct object_type type_type = {.name = "type", .default_rights = INV_RIGHT_GET_INFO, .size = sizeof(struct object_type)};
+struct object_type type_type = {
+    .name = "type", .default_rights = INV_RIGHT_GET_INFO, .size = sizeof(struct object_type)};
 
 static void counters_created(struct object_counters *c) {
     uint64_t live = atomic_fetch_add_explicit(&c->live, 1, memory_order_relaxed) + 1;
     uint64_t high = atomic_load_explicit(&c->high_water, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->created, 1, memory_order_relaxed);
-    while (live > high && !atomic_compare_exchange_weak_explicit(&c->high_water, &high, live, memory_order_relaxed, memory_order_relaxed))
+    while (live > high && !atomic_compare_exchange_weak_explicit(&c->high_water, &high, live, memory_order_relaxed,
+                                                                 memory_order_relaxed))
         ;
 }
 
@@ -70,7 +72,7 @@ void object_put(struct object *o) {
     atomic_thread_fence(memory_order_acquire);
     DEBUG_ASSERT(atomic_load_explicit(&o->handles, memory_order_relaxed) == 0); // I2
     if (o->type->delete != NULL)
-        o->type->delete(o);
+        o->type->delete (o);
 }
 
 void object_type_register(struct object_type *type) {

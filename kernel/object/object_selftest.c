@@ -42,7 +42,8 @@ static bool handles_rights_shrink_and_generations_protect(void) {
     SELFTEST_CHECK(handle_add(&table, o, INV_RIGHT_READ | INV_RIGHT_DUPLICATE, &h) == INV_OK);
     SELFTEST_CHECK(handle_lookup(&table, 0, NULL, 0, &found) == INV_ERR_BAD_HANDLE);
     SELFTEST_CHECK(handle_lookup(&table, h + 1, NULL, 0, &found) == INV_ERR_BAD_HANDLE);
-    SELFTEST_CHECK(handle_lookup(&table, h, &token_type, INV_RIGHT_WRITE, &found) == INV_ERR_WRONG_TYPE); // type before right
+    SELFTEST_CHECK(handle_lookup(&table, h, &token_type, INV_RIGHT_WRITE, &found) ==
+                   INV_ERR_WRONG_TYPE); // type before right
     SELFTEST_CHECK(handle_lookup(&table, h, &probe_type, INV_RIGHT_WRITE, &found) == INV_ERR_ACCESS);
     SELFTEST_CHECK(handle_duplicate(&table, h, INV_RIGHT_READ | INV_RIGHT_WRITE, &d) == INV_ERR_ACCESS);
     SELFTEST_CHECK(handle_duplicate(&table, h, INV_RIGHT_READ, &d) == INV_OK);
@@ -113,7 +114,8 @@ static bool namespace_walks_directories_and_links(void) {
     SELFTEST_CHECK(o != NULL && directory_create(&root_job, &d) == INV_OK);
     SELFTEST_CHECK(directory_insert(namespace_root, "selftest", &d->obj) == INV_OK);
     SELFTEST_CHECK(directory_insert(d, "probe", o) == INV_OK && directory_insert(d, "again", o) == INV_ERR_BAD_STATE);
-    SELFTEST_CHECK(link_create(&root_job, "/selftest/loop", &link) == INV_OK && directory_insert(d, "loop", link) == INV_OK);
+    SELFTEST_CHECK(link_create(&root_job, "/selftest/loop", &link) == INV_OK &&
+                   directory_insert(d, "loop", link) == INV_OK);
     SELFTEST_CHECK(namespace_lookup("/selftest//probe/", token_root, &found) == INV_OK && found == o);
     object_put(found);
     SELFTEST_CHECK(namespace_lookup("/selftest/loop", token_root, &found) == INV_ERR_LOOP);

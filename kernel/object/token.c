@@ -39,7 +39,8 @@ inv_status_t token_clone(const struct token *from, struct job *job, struct token
     struct token *t = kmalloc(sizeof(*t));
     if (t == NULL)
         return INV_ERR_NO_MEMORY;
-    memcpy((char *)t + sizeof(struct object), (const char *)from + sizeof(struct object), sizeof(*t) - sizeof(struct object));
+    memcpy((char *)t + sizeof(struct object), (const char *)from + sizeof(struct object),
+           sizeof(*t) - sizeof(struct object));
     inv_status_t status = object_init(&t->obj, &token_type, job);
     if (status != INV_OK) {
         kfree(t);

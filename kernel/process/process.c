@@ -62,7 +62,8 @@ static void job_add_process(struct job *job, struct process *p) {
     spin_unlock(&job->lock);
 }
 
-inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops, const char *name, struct process **out) {
+inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops, const char *name,
+                            struct process **out) {
     struct process *p = slab_zalloc(&process_cache);
     if (p == NULL)
         return INV_ERR_NO_MEMORY;

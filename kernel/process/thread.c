@@ -72,7 +72,8 @@ static void all_threads_remove(struct thread *t) {
 }
 
 // A thread with stack and scheduling state that nobody knows yet: one pointer. user: with an FPU area.
-static inv_status_t thread_make(struct process *p, const struct sched_params *params, bool user, const char *name, struct thread **out) {
+static inv_status_t thread_make(struct process *p, const struct sched_params *params, bool user, const char *name,
+                                struct thread **out) {
     struct job *job = p->obj.job;
     struct thread *t = slab_zalloc(&thread_cache);
     if (t == NULL)
@@ -140,7 +141,8 @@ static void kernel_thread_entry(void *arg) {
     thread_exit();
 }
 
-static inv_status_t thread_create(struct process *p, const struct sched_params *params, const struct arch_frame *frame, const char *name, struct thread **out) {
+static inv_status_t thread_create(struct process *p, const struct sched_params *params, const struct arch_frame *frame,
+                                  const char *name, struct thread **out) {
     struct thread *t;
     inv_status_t status = thread_make(p, params, frame != NULL, name, &t);
     if (status != INV_OK)
@@ -164,12 +166,14 @@ static inv_status_t thread_create(struct process *p, const struct sched_params *
     return INV_OK;
 }
 
-inv_status_t thread_create_user(struct process *p, const struct arch_frame *frame, const char *name, struct thread **out) {
+inv_status_t thread_create_user(struct process *p, const struct arch_frame *frame, const char *name,
+                                struct thread **out) {
     static const struct sched_params fair = {.class = SCHED_CLASS_FAIR, .weight = FAIR_WEIGHT_DEFAULT};
     return thread_create(p, &fair, frame, name, out);
 }
 
-inv_status_t thread_create_kernel(void (*entry)(void *), void *arg, const char *name, uint8_t priority, struct thread **out) {
+inv_status_t thread_create_kernel(void (*entry)(void *), void *arg, const char *name, uint8_t priority,
+                                  struct thread **out) {
     struct sched_params params = {.class = SCHED_CLASS_FIFO, .priority = priority};
     if (priority == PRIORITY_FAIR)
         params = (struct sched_params){.class = SCHED_CLASS_FAIR, .weight = FAIR_WEIGHT_DEFAULT};

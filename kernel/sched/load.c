@@ -15,8 +15,8 @@
 static const uint32_t decay[3] = {60296, 64453, 65173};
 
 static struct spinlock load_lock = SPINLOCK_INIT(LOCK_RANK_TIMER_QUEUE);
-static uint64_t averages[3];                                             // load_lock
-static nstime_t sampled_at;                                              // load_lock
+static uint64_t averages[3]; // load_lock
+static nstime_t sampled_at;  // load_lock
 static atomic_bool sampling;
 static struct timer sample_timer;
 

@@ -20,7 +20,8 @@ static void set_priority(struct run_queue *q, struct thread *t, uint8_t priority
     uint8_t before = priority_of(t);
     atomic_store_explicit(&t->sched.priority, priority, memory_order_relaxed);
     if (queued)
-        run_queue_insert(q, t, priority < before); // lowered: in front of its new equals, as POSIX has it for inheritance
+        run_queue_insert(q, t,
+                         priority < before); // lowered: in front of its new equals, as POSIX has it for inheritance
     run_queue_publish(q);
     struct thread *first = run_queue_first(q);
     if (first && (priority_of(first) > priority_of(q->current) || q->current == q->idle))

@@ -18,15 +18,15 @@
 #include <kernel/sched.h>
 #include <kernel/time.h>
 
-#define SLICE_DEFAULT        (CONFIG_HZ_FAIR_SLICE_US * NSEC_PER_USEC)
-#define SLICE_MIN            (100 * NSEC_PER_USEC)
-#define SLICE_MAX            NSEC_PER_SEC
-#define WAKE_CREDIT          (SLICE_DEFAULT / 2) // virtual time by which a sleeper may be behind when it wakes
-#define WAKE_GRANULARITY     (SLICE_DEFAULT / 3) // lag from which a wake preempts within the fair class
-#define WEIGHT_MIN           3
-#define WEIGHT_MAX           88761
-#define BALANCE_INTERVAL     (4 * NSEC_PER_MSEC)
-#define PRIORITY_WORDS       (PRIORITY_COUNT / 64)
+#define SLICE_DEFAULT    (CONFIG_HZ_FAIR_SLICE_US * NSEC_PER_USEC)
+#define SLICE_MIN        (100 * NSEC_PER_USEC)
+#define SLICE_MAX        NSEC_PER_SEC
+#define WAKE_CREDIT      (SLICE_DEFAULT / 2) // virtual time by which a sleeper may be behind when it wakes
+#define WAKE_GRANULARITY (SLICE_DEFAULT / 3) // lag from which a wake preempts within the fair class
+#define WEIGHT_MIN       3
+#define WEIGHT_MAX       88761
+#define BALANCE_INTERVAL (4 * NSEC_PER_MSEC)
+#define PRIORITY_WORDS   (PRIORITY_COUNT / 64)
 
 struct run_queue {
     struct spinlock lock; // rank RUN_QUEUE, interrupts off
@@ -49,8 +49,8 @@ struct run_queue {
     _Atomic uint32_t running_priority; // of current
 };
 
-extern cpuset_t sched_idle_cpus;            // processors whose idle thread runs and that nobody has chosen yet
-extern _Atomic uint32_t sched_rt_queued;    // threads above the fair class that are queued somewhere
+extern cpuset_t sched_idle_cpus;         // processors whose idle thread runs and that nobody has chosen yet
+extern _Atomic uint32_t sched_rt_queued; // threads above the fair class that are queued somewhere
 
 static inline struct run_queue *run_queue_of(unsigned cpu) {
     return cpus[cpu].run_queue;
@@ -80,32 +80,33 @@ int run_queue_top_priority(const struct run_queue *q); // of the queued ones; -1
 // Puts t, which is on no queue, in transit to processor cpu, which is to deliver it.
 void run_queue_detach(struct run_queue *q, struct thread *t, unsigned cpu);
 void run_queue_charge(struct run_queue *q, nstime_t now); // brings the account of current up to now
-void run_queue_publish(struct run_queue *q);           // load and running_priority
+void run_queue_publish(struct run_queue *q);              // load and running_priority
 nstime_t run_queue_slice(const struct thread *t);
-bool run_queue_rotates(const struct run_queue *q);     // current shares its priority by slices with a queued thread
+bool run_queue_rotates(const struct run_queue *q); // current shares its priority by slices with a queued thread
 void run_queue_arm_slice(struct run_queue *q, nstime_t now); // on its own processor
 
 // wake.c
-void sched_deliver(struct thread *t);                  // ends t's transit. No lock held, interrupts off
-void sched_kick(struct run_queue *q);                  // lock held: makes its processor look at its queue
+void sched_deliver(struct thread *t); // ends t's transit. No lock held, interrupts off
+void sched_kick(struct run_queue *q); // lock held: makes its processor look at its queue
 
 // place.c
 unsigned sched_place(const struct thread *t, unsigned last); // where a thread that becomes runnable should run
-bool sched_find_lower(const struct thread *t, unsigned *out_cpu); // a processor that t may use and that runs less urgent work
+bool sched_find_lower(const struct thread *t,
+                      unsigned *out_cpu); // a processor that t may use and that runs less urgent work
 
 // context.c. Returns the priority that goes with p.
 uint8_t sched_adopt_params(struct sched_context *c, const struct sched_params *p);
 
 // balance.c. No lock held, interrupts off.
-bool sched_pull(struct run_queue *q);                  // takes work from the busiest other processor. True if it got any
-void sched_pull_rt(struct run_queue *q);               // takes a queued thread above the fair class that is more urgent than all here
-void sched_push(struct run_queue *q);                  // gives work away if another processor has clearly less
+bool sched_pull(struct run_queue *q);    // takes work from the busiest other processor. True if it got any
+void sched_pull_rt(struct run_queue *q); // takes a queued thread above the fair class that is more urgent than all here
+void sched_push(struct run_queue *q);    // gives work away if another processor has clearly less
 
 // load.c
-void sched_load_notice(void);                          // there is load: sampling goes on. Any lock below TIMER_QUEUE
+void sched_load_notice(void); // there is load: sampling goes on. Any lock below TIMER_QUEUE
 void sched_load_init(void);
 
 // switch.c
-void sched_sleep_now(void);                            // gives the processor up if the state is still SLEEPING
+void sched_sleep_now(void); // gives the processor up if the state is still SLEEPING
 
 #endif

@@ -57,7 +57,8 @@ static void reclaim_wake(void) {
 }
 
 static void reclaim_timer_fired(struct timer *t) {
-    atomic_exchange(&reclaim_armed, false); // a node whose processor found it set is on its list before the lists are taken
+    atomic_exchange(&reclaim_armed,
+                    false); // a node whose processor found it set is on its list before the lists are taken
     reclaim_wake();
 }
 

@@ -23,10 +23,8 @@ static inline bool spinlock_check_held(const struct spinlock *l) {
 }
 #else
 #define lock_debug_acquire_try(lock, rank, at, spinning) ((void)0)
-static inline void spinlock_check_taken(struct spinlock *l, const void *at) {
-}
-static inline void spinlock_check_released(struct spinlock *l) {
-}
+static inline void spinlock_check_taken(struct spinlock *l, const void *at) {}
+static inline void spinlock_check_released(struct spinlock *l) {}
 static inline bool spinlock_check_held(const struct spinlock *l) {
     return true;
 }

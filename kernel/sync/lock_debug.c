@@ -63,8 +63,7 @@ static void spin_push(const void *lock, enum lock_rank rank, const void *at, boo
             check_against(&c->held[i], lock, rank, at);
     }
     ASSERT(c->depth < HELD_MAX);
-    c->held[c->depth++] =
-        (struct held_lock){.lock = lock, .at = at, .rank = (uint8_t)rank, .irq_depth = irq_depth};
+    c->held[c->depth++] = (struct held_lock){.lock = lock, .at = at, .rank = (uint8_t)rank, .irq_depth = irq_depth};
     arch_irq_restore(flags);
 }
 
@@ -145,8 +144,8 @@ void lock_debug_may_sleep(const char *file, int line) {
         return;
     const struct lock_debug_cpu *c = &cpu_locks[arch_cpu_id()];
     atomic_store(&checks_off, true);
-    panic("locks: sleeping call at %s:%d with interrupts %s, preemption count %u, %u spin locks held, the last %s", file,
-          line, arch_irq_enabled() ? "on" : "off", arch_preempt_count(), c->depth,
+    panic("locks: sleeping call at %s:%d with interrupts %s, preemption count %u, %u spin locks held, the last %s",
+          file, line, arch_irq_enabled() ? "on" : "off", arch_preempt_count(), c->depth,
           c->depth ? rank_names[c->held[c->depth - 1].rank] : "none");
 }
 

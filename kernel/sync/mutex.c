@@ -34,9 +34,9 @@
 
 #include "lock_check.h"
 
-#define WAITERS      1ul
-#define CHAIN_MAX    64  // owners along a chain of inheritance: longer ones are deadlocks
-#define SPIN_MAX     128 // looks at a mutex whose owner is running, before sleeping
+#define WAITERS   1ul
+#define CHAIN_MAX 64  // owners along a chain of inheritance: longer ones are deadlocks
+#define SPIN_MAX  128 // looks at a mutex whose owner is running, before sleeping
 
 struct mutex_waiter {
     struct rb_node node; // mutex->lock
@@ -202,8 +202,7 @@ static bool take_or_mark(struct mutex *m) {
     uintptr_t seen = atomic_load_explicit(&m->owner, memory_order_relaxed);
     for (;;) {
         uintptr_t wanted = seen ? seen | WAITERS : (uintptr_t)current_thread();
-        if (atomic_compare_exchange_weak_explicit(&m->owner, &seen, wanted, memory_order_acquire,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&m->owner, &seen, wanted, memory_order_acquire, memory_order_relaxed))
             return seen == 0;
     }
 }

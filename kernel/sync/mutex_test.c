@@ -44,25 +44,19 @@ void host_yield(void) {
 bool arch_is_virtual(void) {
     return true;
 }
-void sched_preempt(void) {
-}
+void sched_preempt(void) {}
 bool sched_started(void) {
     return true;
 }
-void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {
-}
+void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {}
 void assert_failed(const char *e, const char *file, int line) {
     printf("FAIL %s %s:%d\n", e, file, line);
     exit(1);
 }
-void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_release(const void *l, enum lock_rank r) {
-}
-void lock_debug_may_sleep(const char *file, int line) {
-}
+void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_release(const void *l, enum lock_rank r) {}
+void lock_debug_may_sleep(const char *file, int line) {}
 nstime_t platform_clock_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);

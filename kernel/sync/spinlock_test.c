@@ -26,18 +26,14 @@ void host_yield(void) {
 bool arch_is_virtual(void) {
     return virtual_machine;
 }
-void sched_preempt(void) {
-}
+void sched_preempt(void) {}
 void assert_failed(const char *e, const char *file, int line) {
     printf("FAIL %s %s:%d\n", e, file, line);
     exit(1);
 }
-void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_release(const void *l, enum lock_rank r) {
-}
+void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_release(const void *l, enum lock_rank r) {}
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_RANK_DEVICE);
 static unsigned counter, tries; // lock

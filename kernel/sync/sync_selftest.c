@@ -245,8 +245,7 @@ static _Atomic uint32_t items, consumed, storm_failures;
 
 static bool take_item(void) {
     uint32_t n = atomic_load(&items);
-    while (n && !atomic_compare_exchange_weak(&items, &n, n - 1)) {
-    }
+    while (n && !atomic_compare_exchange_weak(&items, &n, n - 1)) {}
     return n != 0;
 }
 

@@ -25,17 +25,13 @@ void platform_timer_set(nstime_t deadline) {
     hardware = deadline;
     programmed++;
 }
-void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {
-}
-void sched_preempt(void) {
-}
-void host_yield(void) {
-}
+void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {}
+void sched_preempt(void) {}
+void host_yield(void) {}
 bool arch_is_virtual(void) {
     return false;
 }
-void debugger_print(const char *format, ...) {
-}
+void debugger_print(const char *format, ...) {}
 const char *symbol_lookup(uintptr_t address, uintptr_t *out_offset) {
     return "?";
 }
@@ -43,12 +39,9 @@ void assert_failed(const char *e, const char *file, int line) {
     printf("FAIL %s %s:%d\n", e, file, line);
     exit(1);
 }
-void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {
-}
-void lock_debug_release(const void *l, enum lock_rank r) {
-}
+void lock_debug_acquire(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_acquire_try(const void *l, enum lock_rank r, const void *at, bool spinning) {}
+void lock_debug_release(const void *l, enum lock_rank r) {}
 
 #define N 64
 struct item {
@@ -84,7 +77,7 @@ static void advance(nstime_t to) {
     now = to;
     last_deadline = 0;
     while (hardware <= now) {
-        last_deadline = 0; // a pass begins: within it deadlines rise
+        last_deadline = 0;       // a pass begins: within it deadlines rise
         hardware = NSTIME_NEVER; // it fires once
         host_cpu->irq_off = true;
         timer_interrupt();
@@ -137,7 +130,10 @@ static void random_run(void) {
     for (unsigned step = 0; step < 50000; step++) {
         struct item *i = &items[rand() % N];
         switch (rand() % 4) {
-        case 0: assert(timer_cancel(&i->timer) == i->armed); i->armed = false; break;
+        case 0:
+            assert(timer_cancel(&i->timer) == i->armed);
+            i->armed = false;
+            break;
         case 1: arm(i, now + (nstime_t)(rand() % 500)); break;
         case 2: arm(i, now); break;
         default: advance(now + (nstime_t)(rand() % 100));

@@ -8,8 +8,9 @@
 #include <kernel/process.h>
 
 #define SELFTEST_ANY_CPU (~0u)
-#define SELFTEST_BUDGET (200 * NSEC_PER_MSEC) // for what is tried many times: a slow host tries it less often
-#define SELFTEST_DEADLINE (20 * NSEC_PER_SEC) // for what must happen: a lost wake-up shows as a failure and not as a hang
+#define SELFTEST_BUDGET  (200 * NSEC_PER_MSEC) // for what is tried many times: a slow host tries it less often
+#define SELFTEST_DEADLINE \
+    (20 * NSEC_PER_SEC) // for what must happen: a lost wake-up shows as a failure and not as a hang
 
 // Starts fn(arg) at a fixed priority (PRIORITY_FAIR: in the fair class) on one processor or on any. NULL: no memory. The caller joins it.
 struct thread *selftest_thread(void (*fn)(void *), void *arg, uint8_t priority, unsigned cpu);
@@ -17,7 +18,7 @@ struct thread *selftest_thread(void (*fn)(void *), void *arg, uint8_t priority, 
 must_check bool selftest_join(struct thread *t);
 // The same for several.
 must_check bool selftest_join_array(struct thread **threads, size_t count);
-#define selftest_join_all(...)                                                                                         \
+#define selftest_join_all(...) \
     selftest_join_array((struct thread *[]){__VA_ARGS__}, ARRAY_SIZE(((struct thread *[]){__VA_ARGS__})))
 // Waits until *flag is at least value, a little asleep between looks. False after SELFTEST_DEADLINE.
 must_check bool selftest_wait_for(_Atomic uint32_t *flag, uint32_t value);

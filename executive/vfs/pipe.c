@@ -39,6 +39,25 @@ struct pipe {
     struct pipe_slot first_slots[PIPE_SLOTS];
 };
 
+// What all pipes may hold together before new ones are made small and none may grow without privilege (Linux: pipe-user-pages-soft, for each user).
+// No process answers for a pipe's pages when memory ends, so they must not become the greater part of it.
+#define PIPE_TOTAL_SLOTS 16384u
+#define PIPE_TOTAL_PART  8u // of memory
+#define PIPE_SMALL_SLOTS 2u
+static _Atomic uint64_t total_slots;
+
+static bool pipes_hold_much(void) {
+    static _Atomic uint64_t limit;
+    uint64_t l = atomic_load_explicit(&limit, memory_order_relaxed);
+    if (unlikely(l == 0)) {
+        struct page_stats stats;
+        page_get_stats(&stats);
+        l = MIN((uint64_t)PIPE_TOTAL_SLOTS, stats.total / PIPE_TOTAL_PART);
+        atomic_store_explicit(&limit, l, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&total_slots, memory_order_relaxed) >= l;
+}
+
 // --- life -------------------------------------------------------------------------------------------------------------
 
 static struct pipe *pipe_alloc(struct job *job) {
@@ -55,12 +74,14 @@ static struct pipe *pipe_alloc(struct job *job) {
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
     waitq_init(&p->partner_wait);
-    p->ring.slots = PIPE_SLOTS;
+    p->ring.slots = pipes_hold_much() ? PIPE_SMALL_SLOTS : PIPE_SLOTS;
+    atomic_fetch_add_explicit(&total_slots, p->ring.slots, memory_order_relaxed);
     p->ring.slot = p->first_slots;
     return p;
 }
 
 static void slots_free(struct pipe *p, struct pipe_slot *slot, uint32_t slots) {
+    atomic_fetch_sub_explicit(&total_slots, slots, memory_order_relaxed);
     if (slot == p->first_slots)
         return;
     kfree(slot);
@@ -465,6 +486,7 @@ static inv_status_t resize_locked(struct pipe *p, uint32_t slots) {
         return INV_ERR_NO_MEMORY;
     }
     pipe_ring_move(&p->ring, slot, slots);
+    atomic_fetch_add_explicit(&total_slots, slots, memory_order_relaxed);
     slots_free(p, old, old_slots);
     return INV_OK;
 }
@@ -478,7 +500,7 @@ inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged, uint6
         return INV_ERR_INVALID;
     mutex_lock(&p->lock);
     inv_status_t s = INV_OK;
-    if (slots > p->ring.slots && (uint64_t)slots * PAGE_SIZE > PIPE_MAX_BYTES && !privileged)
+    if (slots > p->ring.slots && ((uint64_t)slots * PAGE_SIZE > PIPE_MAX_BYTES || pipes_hold_much()) && !privileged)
         s = INV_ERR_NOT_PERMITTED;
     if (s == INV_OK && slots != p->ring.slots)
         s = resize_locked(p, slots);

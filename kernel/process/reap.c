@@ -9,6 +9,7 @@
 
 #include <kernel/assert.h>
 #include <kernel/debug.h>
+#include <kernel/kspace.h>
 #include <kernel/time.h>
 
 #define REAP_BATCH 16
@@ -68,6 +69,7 @@ static void reaper(void *arg) {
         (void)status; // no deadline, not interruptible
         atomic_store(&reaper_due, false);
         thread_reap_pending();
+        kstack_cache_trim();
     }
 }
 

@@ -24,6 +24,7 @@
 
 static struct slab_cache aspace_cache;
 static _Atomic uint32_t next_id = 1;
+static _Atomic uint32_t dying; // address spaces whose memory is being freed
 
 inv_status_t aspace_create(struct job *job, struct aspace **out) {
     struct aspace *as = slab_zalloc(&aspace_cache);
@@ -59,6 +60,7 @@ static void aspace_delete(struct object *o) {
     struct aspace *as = container_of(o, struct aspace, obj);
     struct list_node doomed = LIST_INIT(doomed);
 
+    atomic_fetch_add_explicit(&dying, 1, memory_order_relaxed);
     tlb_drop_aspace(as);
     for (struct rb_node *n = rb_first(&as->mappings); n; n = rb_next(n)) {
         struct mapping *m = rb_entry(n, struct mapping, node);
@@ -76,7 +78,10 @@ static void aspace_delete(struct object *o) {
         job_uncharge(o->job, JOB_MEMORY, (uint64_t)as->charged_tables * PAGE_SIZE);
     object_fini(&as->obj);
     slab_free(&aspace_cache, as);
+    atomic_fetch_sub_explicit(&dying, 1, memory_order_relaxed);
 }
+
+bool aspace_any_dying(void) { return atomic_load_explicit(&dying, memory_order_relaxed) > 0; }
 
 struct object_type aspace_type = {
     .name = "aspace",

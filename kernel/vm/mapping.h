@@ -69,6 +69,7 @@ must_check inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, va
 void aspace_init_boot(void);
 // A private layer's charge and the tables': charges tables made since the last call. QUOTA.
 must_check inv_status_t aspace_charge_tables(struct aspace *as);
+bool aspace_any_dying(void); // memory is on its way back; no lock needed
 void aspace_wait_visitors(struct aspace *as); // vmo_unmap.c
 
 // fault.c: makes the page at va of m present, for a write if write. Lock held; dropped and taken again never. RANGE: behind the end of the object.

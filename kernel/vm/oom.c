@@ -5,8 +5,9 @@
 // faulted, with no lock held; the fault is tried again afterwards.
 //
 // In this order: what the kernel only keeps (stacks, dirty areas of kspace) is freed; if a process of the job is on its way out already, its memory is
-// waited for; else the job's policy names a victim, whose personality kills it. The first user process (oom_protected) is chosen only when nothing else
-// is left. Nothing here panics, and nothing waits for long: a victim that cannot leave yet is waited for in steps, each ended by the next fault.
+// waited for; else the job's policy names a victim, whose personality kills it: one of the largest, if processes hold much at all, else the one that
+// asks. So what no process holds (pipes, files in memory) does not cost the innocent their lives. The first user process (oom_protected) is chosen only
+// when nothing else is left. Nothing here panics, and nothing waits for long: a victim that cannot leave yet is waited for in steps, each ended by the next fault.
 //
 // Locking: a job's processes are walked one at a time: found under job->lock, looked at without it.
 
@@ -19,12 +20,17 @@
 #include <kernel/time.h>
 #include <kernel/wait.h>
 
-#define WAIT_STEP (2 * NSEC_PER_MSEC)
+#define WAIT_STEP    (2 * NSEC_PER_MSEC)
+#define NEARLY_PART  8 // see choose
+#define WORTH_PART   4 // if processes hold less than this part of memory together, nobody is ended for others
+#define RELIEF_TRIES 20
 
 struct choice {
-    struct process *victim; // counted
-    uint64_t pages;
-    bool leaving; // a process with memory is exiting
+    bool protected_too;     // look at protected processes as well
+    bool picking;           // second walk
+    bool leaving;           // a process with memory is exiting
+    uint64_t largest, sum;  // pages, found by the first walk
+    struct process *victim; // counted; found by the second
 };
 
 // The n-th process of the job, counted; NULL: there are fewer.
@@ -55,7 +61,7 @@ static uint64_t process_pages(struct process *p) {
     return pages;
 }
 
-static void consider(struct choice *c, struct process *p, bool protected_too) {
+static void consider(struct choice *c, struct process *p) {
     uint64_t pages = process_pages(p);
 
     if (!p->ops || !p->ops->out_of_memory || pages == 0)
@@ -64,20 +70,24 @@ static void consider(struct choice *c, struct process *p, bool protected_too) {
         c->leaving |= p != current_process();
         return;
     }
-    if ((atomic_load_explicit(&p->oom_protected, memory_order_relaxed) && !protected_too) || pages <= c->pages)
+    if (atomic_load_explicit(&p->oom_protected, memory_order_relaxed) && !c->protected_too)
         return;
-    if (c->victim)
-        object_put(&c->victim->obj);
-    object_get(&p->obj);
-    c->victim = p;
-    c->pages = pages;
+    if (!c->picking) {
+        c->largest = MAX(c->largest, pages);
+        c->sum += pages;
+    } else if (pages >= c->largest / NEARLY_PART) {
+        if (c->victim)
+            object_put(&c->victim->obj);
+        object_get(&p->obj);
+        c->victim = p;
+    }
 }
 
-static void choose_largest(struct job *job, struct choice *c, bool protected_too) {
+static void consider_job(struct job *job, struct choice *c) {
     struct process *p;
 
     for (size_t n = 0; (p = process_nth(job, n)); n++) {
-        consider(c, p, protected_too);
+        consider(c, p);
         object_put(&p->obj);
     }
 }
@@ -103,16 +113,16 @@ static struct job *job_child_after(struct job *parent, struct job *child) {
 
 #define JOB_DEPTH_MAX 8
 
-// The job's whole subtree, to a bounded depth.
-static void choose_in_tree(struct job *top, struct choice *c, bool protected_too) {
+// The job's whole subtree, to a bounded depth; in a job the oldest process first.
+static void consider_tree(struct job *top, struct choice *c) {
     struct job *path[JOB_DEPTH_MAX] = {top};
     unsigned depth = 0;
 
-    choose_largest(top, c, protected_too);
+    consider_job(top, c);
     struct job *child = job_child_after(top, NULL);
     for (;;) {
         if (child) {
-            choose_largest(child, c, protected_too);
+            consider_job(child, c);
             if (depth + 1 < JOB_DEPTH_MAX) {
                 path[++depth] = child;
                 child = job_child_after(child, NULL);
@@ -128,38 +138,93 @@ static void choose_in_tree(struct job *top, struct choice *c, bool protected_too
     }
 }
 
+// Of those that hold nearly as much as the largest the youngest: it has the least to lose, and many small ones that together took all are mostly young.
+static void choose(struct job *job, struct choice *c) {
+    c->leaving = aspace_any_dying();
+    consider_tree(job, c);
+    c->picking = true;
+    if (c->largest > 0)
+        consider_tree(job, c);
+}
+
 static void pause_shortly(void) {
     thread_sleep_prepare(WAIT_KILLABLE);
     (void)!thread_sleep(deadline_after(WAIT_STEP));
     thread_sleep_finish();
 }
 
-static size_t caches_free(void) {
+static size_t caches_free(bool locks_held) {
+    if (!locks_held)
+        thread_reap_pending(); // the last pointer to a process leads to files and their locks
     kstack_trim(0);
     return kspace_flush();
 }
 
-void process_out_of_memory(void) {
-    struct process *self = current_process();
-    struct job *job = self->obj.job ? self->obj.job : &root_job;
-    struct choice c = {0};
+static bool may_be_killed(struct process *p) {
+    return p->ops && p->ops->out_of_memory && !atomic_load_explicit(&p->oom_protected, memory_order_relaxed);
+}
 
-    if (atomic_load_explicit(&self->exiting, memory_order_relaxed) || thread_killed(current_thread()))
-        return;
-    if (caches_free() > 0)
-        return;
-    choose_in_tree(job, &c, false);
-    if (!c.leaving && !c.victim)
-        choose_in_tree(job, &c, true);
-    if (c.leaving || !c.victim) {
+static void victim_kill(struct process *victim) {
+    log_warning("memory", "out of memory: %s is ended (%lu KiB resident)", victim->name, process_pages(victim) * PAGE_SIZE / 1024);
+    victim->ops->out_of_memory(victim);
+}
+
+// Processes together hold a good part of what there is: ending one of them is the way to get memory.
+static bool is_worth_it(const struct choice *c) {
+    struct page_stats stats;
+
+    page_get_stats(&stats);
+    return c->victim && c->sum >= stats.total / WORTH_PART;
+}
+
+// Frees, waits or kills. False: nothing that would help can be done without the caller's own end.
+static bool policy_apply(struct job *job, struct process *self, bool locks_held) {
+    struct choice c = {0};
+    bool helps = true;
+
+    if (caches_free(locks_held) > 0)
+        return true;
+    choose(job, &c);
+    if (c.leaving) {
         pause_shortly();
-    } else {
-        struct process *victim = job->oom_policy == JOB_OOM_KILL_FAULTING && self->ops && self->ops->out_of_memory && !self->oom_protected ? self : c.victim;
-        log_warning("memory", "out of memory: %s is ended (%lu KiB resident)", victim->name, process_pages(victim) * PAGE_SIZE / 1024);
-        victim->ops->out_of_memory(victim);
-        if (victim != self)
+    } else if (is_worth_it(&c) && (job->oom_policy == JOB_OOM_KILL_LARGEST || c.victim == self)) {
+        victim_kill(c.victim);
+        if (c.victim != self)
             pause_shortly();
+    } else {
+        helps = false;
     }
     if (c.victim)
         object_put(&c.victim->obj);
+    return helps;
+}
+
+static struct job *job_of(struct process *p) { return p->obj.job ? p->obj.job : &root_job; }
+
+static bool leaving_already(void) {
+    return atomic_load_explicit(&current_process()->exiting, memory_order_relaxed) || thread_killed(current_thread());
+}
+
+void process_out_of_memory(void) {
+    struct process *self = current_process();
+    struct choice c = {.protected_too = true};
+
+    if (leaving_already() || policy_apply(job_of(self), self, false))
+        return;
+    if (may_be_killed(self)) { // nobody holds much: who asks, pays
+        victim_kill(self);
+        return;
+    }
+    choose(job_of(self), &c);
+    if (c.victim) {
+        victim_kill(c.victim);
+        object_put(&c.victim->obj);
+    }
+    pause_shortly();
+}
+
+bool memory_relieve(unsigned *tries, bool locks_held) {
+    if (++*tries > RELIEF_TRIES || leaving_already())
+        return false;
+    return policy_apply(job_of(current_process()), current_process(), locks_held) && !leaving_already();
 }

@@ -107,6 +107,8 @@ static void page_fault_kernel(struct arch_frame *f, vaddr_t address) {
     if (may_sleep) {
         arch_irq_enable();
         inv_status_t status = fault_resolve(address, fault_flags(f->error), &e);
+        for (unsigned tries = 0; status == INV_ERR_NO_MEMORY && memory_relieve(&tries, true);)
+            status = fault_resolve(address, fault_flags(f->error), &e);
         arch_irq_disable();
         if (status == INV_OK)
             return;

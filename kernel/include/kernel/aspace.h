@@ -136,5 +136,9 @@ must_check inv_status_t aspace_fault(struct aspace *a, vaddr_t address, unsigned
 void aspace_switch(struct aspace *from, struct aspace *to);
 // User memory was exhausted at a fault: applies the job's policy (kernel/vm/oom.c): picks a process, kills it.
 void process_out_of_memory(void);
+// For work that is expected to succeed while memory can be had by that policy (fork, user copies): after NO_MEMORY. True: worth another try; *tries starts at
+// 0 and bounds them. False: the work fails. Nobody is killed who is too small to make a difference. locks_held: sleeping locks of ranks before PROCESS are
+// held. May sleep for some milliseconds.
+bool memory_relieve(unsigned *tries, bool locks_held);
 
 #endif

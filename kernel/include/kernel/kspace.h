@@ -18,6 +18,8 @@ void kspace_unmap_physical(void *p);
 // A kernel stack of KERNEL_STACK_SIZE with guard pages; cached per processor, so cheap. Returns its lowest address.
 void *kstack_alloc(struct job *job);
 void kstack_free(void *stack);
+// Gives back all but a few of the free stacks that are kept mapped. May sleep: for the reaper, after many threads have ended.
+void kstack_cache_trim(void);
 // True if va lies in a guard page of a kernel stack (for the double-fault message).
 bool kspace_is_guard(vaddr_t va);
 

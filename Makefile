@@ -96,7 +96,7 @@ warnings := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wpointer-arith -Wwrite-strings -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
             -Wframe-larger-than=$(frame-limit)
 # The sanitizers' branches make the compilers see values that cannot be.
-warnings += $(if $(CONFIG_KASAN)$(CONFIG_UBSAN),-Wno-array-bounds -Wno-maybe-uninitialized)
+warnings += $(if $(CONFIG_KASAN)$(CONFIG_UBSAN),-Wno-array-bounds $(if $(is-clang),,-Wno-maybe-uninitialized))
 
 code-gcc   := -fno-allow-store-data-races -fconserve-stack
 code-clang := -Wno-gnu -Wno-unused-command-line-argument

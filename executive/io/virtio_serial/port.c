@@ -161,8 +161,7 @@ static inv_status_t send_state(struct port *p) {
 }
 
 // Fills the buffers that are free. *out_all: nothing of this port is on its way any more; else *out_taken_back is what to wait for a change of.
-static inv_status_t send_now(struct port *p, struct io *io, size_t *out_done, bool *out_all,
-                             uint32_t *out_taken_back) {
+static inv_status_t send_now(struct port *p, struct io *io, size_t *out_done, bool *out_all, uint32_t *out_taken_back) {
     inv_status_t status = send_state(p);
     int id;
 

@@ -32,7 +32,7 @@ struct port {
     uint32_t filled_length[PORT_BUFFERS], filled_offset;
     unsigned filled_first;
     _Atomic unsigned filled_count; // read without the lock by who waits
-    struct mutex send_lock; // rank PIPE; never together with receive_lock
+    struct mutex send_lock;        // rank PIPE; never together with receive_lock
     /* send_lock: */
     struct virtq send;
     /* atomic: */

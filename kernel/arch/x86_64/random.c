@@ -5,9 +5,9 @@
 #include <arch/random.h>
 #include <arch/x86.h>
 
-#define TRIES              16
-#define LEAF1_ECX_RDRAND   (1u << 30)
-#define LEAF7_EBX_RDSEED   (1u << 18)
+#define TRIES            16
+#define LEAF1_ECX_RDRAND (1u << 30)
+#define LEAF7_EBX_RDSEED (1u << 18)
 
 static bool rdseed(uint64_t *out) {
     bool ok;

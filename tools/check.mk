@@ -19,8 +19,8 @@ $(O)/check/%.clang: % tools/check.mk $(O)/.flags $(O)/include/config.h
 
 $(O)/check/%.sparse: % tools/check.mk $(O)/.flags $(O)/include/config.h
 	@mkdir -p $(@D)
-	$(Q)sparse -gcc-base-dir $(sparse-gcc)/.. -std=c17 $(call base-flags,$<) -Wsparse-all -Wno-decl -Wno-declaration-after-statement \
-	    -Wno-cast-truncate -Wno-flexible-array-sizeof -Wno-unknown-attribute '-D_Atomic(type)=type' -Wno-ptr-subtraction-blows -Wno-non-pointer-null -Wno-do-while -Wno-undef $< >$@ 2>&1 || :
+	$(Q)sparse -gcc-base-dir $(sparse-gcc)/.. -std=c17 $(call base-flags,$<) -Wcast-to-as -Wnon-pointer-null -Wno-decl -Wno-cast-truncate \
+	    -Wno-unknown-attribute '-D_Atomic(type)=type' $< >$@ 2>&1 || :
 
 # Objects with the compiler's call graph beside them (gcc, EXTRA=-fcallgraph-info=su).
 check-stack: $(patsubst %,$(O)/obj/%.o,$(check-sources))

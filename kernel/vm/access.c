@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Memory of an address space that need not be the current one (exec, ptrace, /proc), and what identifies a futex. Thread context.
+// Memory of an address space that need not be the current one (exec, ptrace, /proc), and what identifies a futex.
+// Thread context.
 //
-// A page is made present as for a fault and copied through the direct map with as->lock held: whoever takes it from its slot has to unmap it here first, and
-// needs the lock for that.
+// A page is made present as for a fault and copied through the direct map with as->lock held: whoever takes it from its
+// slot has to unmap it here first, and needs the lock for that.
 
 #include "mapping.h"
 
 #include <kernel/string.h>
 
-// A private mapping may be written whatever its rights, into its own layer, as debuggers do; a shared one only if it is writable.
+// A private mapping may be written whatever its rights, into its own layer, as debuggers do; a shared one only if it is
+// writable.
 static bool access_possible(const struct mapping *m, bool write) {
     if (m->prot == 0)
         return false;
@@ -55,7 +57,8 @@ inv_status_t aspace_access(struct aspace *as, vaddr_t address, void *buffer, siz
     return status;
 }
 
-inv_status_t aspace_futex_key(struct aspace *as, vaddr_t address, bool shared, struct object **out_object, uint64_t *out_offset) {
+inv_status_t aspace_futex_key(struct aspace *as, vaddr_t address, bool shared, struct object **out_object,
+                              uint64_t *out_offset) {
     inv_status_t status = INV_OK;
 
     if (!IS_ALIGNED(address, sizeof(uint32_t)))

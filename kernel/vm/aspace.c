@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Address spaces: creation and end, mapping, unmapping, protection, the program break. Thread context; called by the personality for memory calls and exec.
-// Faults: fault.c. fork: fork.c. mremap: remap.c. Which processors have it loaded: shootdown.c.
+// Address spaces: creation and end, mapping, unmapping, protection, the program break. Thread context; called by the
+// personality for memory calls and exec. Faults: fault.c. fork: fork.c. mremap: remap.c. Which processors have it
+// loaded: shootdown.c.
 //
-// Each call validates and allocates what it may need (a mapping, and one for each end that may have to be cut) before it takes the lock, then checks
-// limits, then changes; what is left over is freed after the lock.
+// Each call validates and allocates what it may need (a mapping, and one for each end that may have to be cut) before
+// it takes the lock, then checks limits, then changes; what is left over is freed after the lock.
 //
 // Invariants:
-//  I1. Page table entries only exist inside mappings, and lead to pages that a slot of the mapping's layers holds, to page_zero, or to device registers.
-//  I2. A page leaves its slot only after its entries are gone and flushed (tlb_flush); or when no processor has the table loaded any more (delete).
-//  I3. A writable entry leads to a page that may be written in place (vmo_slots.c, I3), and stands in a mapping that is writable.
+//  I1. Page table entries only exist inside mappings, and lead to pages that a slot of the mapping's layers holds, to
+//      page_zero, or to device registers.
+//  I2. A page leaves its slot only after its entries are gone and flushed (tlb_flush); or when no processor has the
+//      table loaded any more (delete).
+//  I3. A writable entry leads to a page that may be written in place (vmo_slots.c, I3), and stands in a mapping that is
+//      writable.
 // Locking: as->lock (rank ASPACE) for all of it; then the object's lock for what the object holds.
 
 #include "mapping.h"
@@ -81,7 +85,9 @@ static void aspace_delete(struct object *o) {
     atomic_fetch_sub_explicit(&dying, 1, memory_order_relaxed);
 }
 
-bool aspace_any_dying(void) { return atomic_load_explicit(&dying, memory_order_relaxed) > 0; }
+bool aspace_any_dying(void) {
+    return atomic_load_explicit(&dying, memory_order_relaxed) > 0;
+}
 
 struct object_type aspace_type = {
     .name = "aspace",
@@ -107,7 +113,7 @@ inv_status_t aspace_charge_tables(struct aspace *as) {
     return status;
 }
 
-// --- map --------------------------------------------------------------------------------------------------------------
+// --- map -------------------------------------------------------------------------------------------------------------
 
 // The heuristic of overcommit: what could never be had is refused at once, all else is found out at the faults.
 static bool length_is_hopeless(uint64_t length, unsigned prot, unsigned flags) {
@@ -126,7 +132,8 @@ static inv_status_t request_check(const struct map_request *r, uint64_t *out_len
         return INV_ERR_INVALID;
     if (length < r->length || length > ARCH_USER_END - ARCH_USER_BASE)
         return INV_ERR_NO_MEMORY;
-    if (r->place & MAP_AT && (!IS_ALIGNED(r->address, PAGE_SIZE) || r->address < ARCH_USER_BASE || r->address > ARCH_USER_END - length))
+    if (r->place & MAP_AT &&
+        (!IS_ALIGNED(r->address, PAGE_SIZE) || r->address < ARCH_USER_BASE || r->address > ARCH_USER_END - length))
         return !IS_ALIGNED(r->address, PAGE_SIZE) ? INV_ERR_INVALID : INV_ERR_NO_MEMORY;
     if (r->prot & ~r->max_prot)
         return INV_ERR_ACCESS;
@@ -242,7 +249,7 @@ free_spares:
     return status;
 }
 
-// --- unmap, protect, discard ------------------------------------------------------------------------------------------
+// --- unmap, protect, discard -----------------------------------------------------------------------------------------
 
 // Cuts mappings so that none crosses start or end. Takes from spares what it uses.
 static void cut_at_ends(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping *spares[2]) {
@@ -291,7 +298,8 @@ static void tables_trim(struct aspace *as, vaddr_t start, vaddr_t end) {
     }
 }
 
-inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping *spares[2], struct list_node *doomed) {
+inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping *spares[2],
+                                 struct list_node *doomed) {
     struct mapping *m = mapping_from(as, start), *next;
     struct tlb_batch batch;
 
@@ -305,8 +313,8 @@ inv_status_t aspace_unmap_locked(struct aspace *as, vaddr_t start, vaddr_t end, 
     tlb_flush(&batch);
     for (m = mapping_from(as, start); m && m->start < end; m = next) {
         next = mapping_next(m);
-        // Another mapping has the rest of the layer: without memory to copy shared nodes of the table our part of it stays behind, unreachable, until
-        // the layer goes (merging and growing look whether slots are free).
+        // Another mapping has the rest of the layer: without memory to copy shared nodes of the table our part of it
+        // stays behind, unreachable, until the layer goes (merging and growing look whether slots are free).
         if (m->anon && atomic_load_explicit(&m->anon->obj.pointers, memory_order_relaxed) > 1)
             (void)!mapping_discard_anon(m, m->start, m->end);
         mapping_remove(as, m);
@@ -327,7 +335,8 @@ static bool range_check(vaddr_t start, uint64_t length, vaddr_t *out_end) {
 }
 
 // A call that may have to cut two mappings: runs fn with the lock held and two spares, and drops what it doomed.
-typedef inv_status_t (*range_fn)(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, struct mapping *spares[2], struct list_node *doomed);
+typedef inv_status_t (*range_fn)(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot,
+                                 struct mapping *spares[2], struct list_node *doomed);
 static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, range_fn fn) {
     struct list_node doomed = LIST_INIT(doomed);
     struct mapping *spares[2] = {mapping_alloc(), mapping_alloc()};
@@ -344,7 +353,8 @@ static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, u
     return status;
 }
 
-static inv_status_t unmap_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, struct mapping *spares[2], struct list_node *doomed) {
+static inv_status_t unmap_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, struct mapping *spares[2],
+                                struct list_node *doomed) {
     (void)prot;
     return aspace_unmap_locked(as, start, end, spares, doomed);
 }
@@ -374,7 +384,8 @@ static void entries_restrict(struct mapping *m, struct tlb_batch *batch) {
     batch->entries += n;
 }
 
-static inv_status_t protect_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, struct mapping *spares[2], struct list_node *doomed) {
+static inv_status_t protect_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot,
+                                  struct mapping *spares[2], struct list_node *doomed) {
     struct mapping *m = mapping_find(as, start);
     inv_status_t status = INV_OK;
     struct tlb_batch batch;
@@ -440,7 +451,7 @@ inv_status_t aspace_discard(struct aspace *as, vaddr_t start, uint64_t length) {
     return at < end ? INV_ERR_NO_MEMORY : status;
 }
 
-// --- program break, visits --------------------------------------------------------------------------------------------
+// --- program break, visits -------------------------------------------------------------------------------------------
 
 // Makes [start, end) part of the heap. spare becomes a mapping of its own (and NULL) if none can be extended.
 static bool heap_grow(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping **spare) {
@@ -449,13 +460,15 @@ static bool heap_grow(struct aspace *as, vaddr_t start, vaddr_t end, struct mapp
     if (end > ARCH_USER_END || !mapping_room(as, start, end) || as->mapped_bytes + (end - start) > as->address_limit ||
         length_is_hopeless(end - as->brk_start, MMU_WRITE, 0))
         return false;
-    if (m && m->flags & MAPPING_HEAP && m->end == start && m->prot == (MMU_READ | MMU_WRITE) && mapping_anon_empty(m, start, end)) {
+    if (m && m->flags & MAPPING_HEAP && m->end == start && m->prot == (MMU_READ | MMU_WRITE) &&
+        mapping_anon_empty(m, start, end)) {
         mapping_set_bounds(m, m->start, end);
         return true;
     }
     if (as->mapping_count >= ASPACE_MAX_MAPPINGS || !*spare)
         return false;
-    struct map_request r = {.prot = MMU_READ | MMU_WRITE, .max_prot = PROT_ALL, .flags = MAPPING_HEAP, .label = "[heap]"};
+    struct map_request r = {
+        .prot = MMU_READ | MMU_WRITE, .max_prot = PROT_ALL, .flags = MAPPING_HEAP, .label = "[heap]"};
     mapping_fill(*spare, &r, start, end - start);
     mapping_insert(as, *spare);
     *spare = NULL;

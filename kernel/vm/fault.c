@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Page faults. aspace_fault is called by the architecture for a fault of user mode or of a user copy, in thread context with interrupts on; the rest by
-// the files of the address space. The theory stands in docs/page-faults.md.
+// Page faults. aspace_fault is called by the architecture for a fault of user mode or of a user copy, in thread context
+// with interrupts on; the rest by the files of the address space. The theory stands in docs/page-faults.md.
 //
-// A mapping has two layers. Above, for a private one, anon: what this address space has written. Below, object: a file's or a shared memory's pages, or
-// nothing, which means zeros. A fault looks from above:
+// A mapping has two layers. Above, for a private one, anon: what this address space has written. Below, object: a
+// file's or a shared memory's pages, or nothing, which means zeros. A fault looks from above:
 //
 //                     in anon                          not in anon, but in object       in neither
 //     private read    that page                        that page, read-only             page_zero, read-only
@@ -15,10 +15,12 @@
 //
 // (An object's hole is filled at a read as well, so that whoever writes it later writes the page that is mapped here.)
 //
-// Entries hold no reference: the slot does, so it is enough that a page leaves its slot after its entries. An entry is written with as->lock held, and for an
-// object's page with the object's lock as well, after the slot and the size were looked at under it.
+// Entries hold no reference: the slot does, so it is enough that a page leaves its slot after its entries. An entry is
+// written with as->lock held, and for an object's page with the object's lock as well, after the slot and the size were
+// looked at under it.
 //
-// Fault-around: what is present of the 16 pages about the address is mapped along read-only, when a read fault meets an object or a layer shared by fork.
+// Fault-around: what is present of the 16 pages about the address is mapped along read-only, when a read fault meets an
+// object or a layer shared by fork.
 
 #include "mapping.h"
 #include "vmo_pages.h"
@@ -63,7 +65,7 @@ static bool page_is_ours(const struct vmo *anon, const struct page *p, bool excl
     return !anon->may_share || (exclusive && atomic_load_explicit(&p->count, memory_order_acquire) == 1);
 }
 
-// --- private ----------------------------------------------------------------------------------------------------------
+// --- private ---------------------------------------------------------------------------------------------------------
 
 // A page for the slot above what the lower layer has at va.
 static inv_status_t copy_from_below(struct mapping *m, vaddr_t va, struct page **out) {
@@ -154,7 +156,7 @@ static inv_status_t fault_private_read(struct aspace *as, struct mapping *m, vad
     return entry_install(as, va, page_to_phys(page_zero), entry_flags(m, false));
 }
 
-// --- shared, physical -------------------------------------------------------------------------------------------------
+// --- shared, physical ------------------------------------------------------------------------------------------------
 
 static inv_status_t fault_shared(struct aspace *as, struct mapping *m, vaddr_t va) {
     struct page *p;
@@ -176,7 +178,7 @@ static inv_status_t fault_physical(struct aspace *as, struct mapping *m, vaddr_t
     return entry_install(as, va, m->object->physical + (index << PAGE_SHIFT), flags);
 }
 
-// --- fault-around -----------------------------------------------------------------------------------------------------
+// --- fault-around ----------------------------------------------------------------------------------------------------
 
 // Adds what layer has of the n pages from its index first on to pages, where nothing is yet.
 static void around_layer(const struct slot_table *t, uint64_t first, size_t n, struct page **pages) {
@@ -221,7 +223,7 @@ static bool worth_around(const struct mapping *m) {
     return (m->object && m->object->kind == VMO_ANONYMOUS) || (m->anon && m->anon->may_share);
 }
 
-// --- entry points -----------------------------------------------------------------------------------------------------
+// --- entry points ----------------------------------------------------------------------------------------------------
 
 inv_status_t mapping_fault(struct aspace *as, struct mapping *m, vaddr_t va, bool write) {
     inv_status_t status;
@@ -231,7 +233,8 @@ inv_status_t mapping_fault(struct aspace *as, struct mapping *m, vaddr_t va, boo
         return fault_physical(as, m, va);
     if (!mapping_private(m))
         status = fault_shared(as, m, va);
-    else if (m->object && mapping_object_index(m, va) >= pages_in(atomic_load_explicit(&m->object->size, memory_order_acquire)))
+    else if (m->object &&
+             mapping_object_index(m, va) >= pages_in(atomic_load_explicit(&m->object->size, memory_order_acquire)))
         return INV_ERR_RANGE; // even if a private copy is there: a cut of the object takes it out of reach
     else
         status = write ? fault_private_write(as, m, va) : fault_private_read(as, m, va);
@@ -274,7 +277,8 @@ static bool access_allowed(const struct mapping *m, unsigned flags) {
     return m->prot != 0;
 }
 
-static inv_status_t fault_refused(struct exception *out, vaddr_t address, unsigned flags, enum exception_kind kind, bool protection) {
+static inv_status_t fault_refused(struct exception *out, vaddr_t address, unsigned flags, enum exception_kind kind,
+                                  bool protection) {
     *out = (struct exception){
         .kind = kind,
         .address = address,
@@ -312,7 +316,8 @@ void aspace_populate(struct aspace *as, vaddr_t start, vaddr_t end) {
     for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
         mutex_lock(&as->lock);
         struct mapping *m = mapping_find(as, va);
-        inv_status_t status = m && m->prot != 0 ? mapping_fault(as, m, va, mapping_private(m) && m->prot & MMU_WRITE) : INV_ERR_FAULT;
+        inv_status_t status = m && m->prot != 0 ? mapping_fault(as, m, va, mapping_private(m) && m->prot & MMU_WRITE)
+                                                : INV_ERR_FAULT;
         mutex_unlock(&as->lock);
         if (status != INV_OK)
             break;

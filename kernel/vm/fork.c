@@ -3,12 +3,14 @@
 //
 // Copies of whole address spaces, for fork. Thread context.
 //
-// Nothing is copied but the mappings: each private layer is cloned by sharing the root of its slot table, and the child starts with empty page tables and
-// takes a fault (with fault-around) for what it touches. The parent's writable entries over private layers become read-only first, so that the next write
-// on either side finds the page shared and copies it.
+// Nothing is copied but the mappings: each private layer is cloned by sharing the root of its slot table, and the child
+// starts with empty page tables and takes a fault (with fault-around) for what it touches. The parent's writable
+// entries over private layers become read-only first, so that the next write on either side finds the page shared and
+// copies it.
 //
 // Invariants:
-//  I1. Mappings that share a layer in the parent share one in the child when they are neighbours; else each has a clone, of which it uses its own part.
+//  I1. Mappings that share a layer in the parent share one in the child when they are neighbours; else each has a
+//      clone, of which it uses its own part.
 //  I2. When aspace_fork returns, also with an error, no processor can write to a page of a layer that is shared.
 
 #include "mapping.h"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// kmalloc: a slab cache for each size class up to 2 KiB, whole blocks of pages above. Any context but under locks of rank SLAB and above; never sleeps.
+// kmalloc: a slab cache for each size class up to 2 KiB, whole blocks of pages above. Any context but under locks of
+// rank SLAB and above; never sleeps.
 //
-// In debug builds a request is put into a class that is larger by a tail, which holds a pattern and the size that was asked for and is checked by kfree. The
-// tail doubles a power of two, so that powers of two stay naturally aligned.
+// In debug builds a request is put into a class that is larger by a tail, which holds a pattern and the size that was
+// asked for and is checked by kfree. The tail doubles a power of two, so that powers of two stay naturally aligned.
 
 #include "page_buddy.h"
 #include "slab_check.h"
@@ -20,9 +21,10 @@
 static const struct {
     uint16_t size;
     const char *name;
-} classes[] = {{16, "kmalloc-16"},   {32, "kmalloc-32"},   {48, "kmalloc-48"},     {64, "kmalloc-64"},     {96, "kmalloc-96"},
-               {128, "kmalloc-128"}, {192, "kmalloc-192"}, {256, "kmalloc-256"},   {384, "kmalloc-384"},   {512, "kmalloc-512"},
-               {768, "kmalloc-768"}, {1024, "kmalloc-1024"}, {1536, "kmalloc-1536"}, {2048, "kmalloc-2048"}};
+} classes[] = {{16, "kmalloc-16"},     {32, "kmalloc-32"},    {48, "kmalloc-48"},   {64, "kmalloc-64"},
+               {96, "kmalloc-96"},     {128, "kmalloc-128"},  {192, "kmalloc-192"}, {256, "kmalloc-256"},
+               {384, "kmalloc-384"},   {512, "kmalloc-512"},  {768, "kmalloc-768"}, {1024, "kmalloc-1024"},
+               {1536, "kmalloc-1536"}, {2048, "kmalloc-2048"}};
 static struct slab_cache caches[ARRAY_SIZE(classes)];
 static uint8_t class_of[CLASS_MAX / STEP + 1]; // by size in steps
 
@@ -38,7 +40,9 @@ void kmalloc_init(void) {
 #ifdef CONFIG_DEBUG
 #define TAIL_BYTE 0xbb
 // What the class must hold for a request of size.
-static size_t padded(size_t size) { return size & (size - 1) ? size + 8 : MAX(2 * size, (size_t)16); }
+static size_t padded(size_t size) {
+    return size & (size - 1) ? size + 8 : MAX(2 * size, (size_t)16);
+}
 static void tail_write(const struct slab_cache *c, char *p, size_t size) {
     uint32_t asked = (uint32_t)size;
 
@@ -54,7 +58,9 @@ static void tail_check(const struct slab_cache *c, const char *p) {
             panic("kmalloc: %p was written past its end (%u bytes asked for), or freed twice", (const void *)p, asked);
 }
 #else
-static size_t padded(size_t size) { return size; }
+static size_t padded(size_t size) {
+    return size;
+}
 static void tail_write(const struct slab_cache *c, char *p, size_t size) {}
 static void tail_check(const struct slab_cache *c, const char *p) {}
 #endif

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The kernel's mappings made at run time: memory with guard pages, device registers. Thread context (the boot thread before there are others, too).
+// The kernel's mappings made at run time: memory with guard pages, device registers. Thread context (the boot thread
+// before there are others, too).
 //
-// The range is cut into regions of 512 GiB, one for each size class; class k hands out slots of 2^k pages, of which the first is never mapped:
+// The range is cut into regions of 512 GiB, one for each size class; class k hands out slots of 2^k pages, of which the
+// first is never mapped:
 //
 //     |guard| up to 2^k - 1 pages |guard| up to 2^k - 1 pages |guard ...
 //
-// So an area finds its size and a guard on both sides by arithmetic, and address space is plentiful. A slot is used again only after every processor has
-// flushed its translations: freed areas gather on a dirty list, with their pages, until DIRTY_PAGES_MAX are there, and one flush serves all of them.
+// So an area finds its size and a guard on both sides by arithmetic, and address space is plentiful. A slot is used
+// again only after every processor has flushed its translations: freed areas gather on a dirty list, with their pages,
+// until DIRTY_PAGES_MAX are there, and one flush serves all of them.
 //
 // Invariants:
 //  I1. A slot is in use, dirty, clean (on its class's list), or was never used (index >= next).
 //  I2. The pages of a dirty area are freed after the flush that follows its unmap.
-// Locking: kspace_lock (spinning, rank SLAB: page_alloc may be called under it) guards the lists and the kernel's shared tables.
+// Locking: kspace_lock (spinning, rank SLAB: page_alloc may be called under it) guards the lists and the kernel's
+// shared tables.
 
 #include "kspace.h"
 #include "page_buddy.h"
@@ -37,8 +41,8 @@ struct area {
     uint16_t class;
     bool physical;
     size_t pages;
-    struct job *job;   // charged for pages, outlives the area; or NULL
-    struct area *next; // clean and dirty lists; hash chain while in use
+    struct job *job;      // charged for pages, outlives the area; or NULL
+    struct area *next;    // clean and dirty lists; hash chain while in use
     struct page *backing; // own pages, linked through next_cached
 };
 static struct spinlock kspace_lock = SPINLOCK_INIT(LOCK_RANK_SLAB);
@@ -60,11 +64,13 @@ static unsigned class_for(size_t pages) {
     unsigned class = CLASS_FIRST;
 
     while (((size_t)1 << class) < pages + 1)
-        class++;
+        class ++;
     return class;
 }
 
-static vaddr_t region_base(unsigned class) { return ARCH_KSPACE_BASE + class * REGION_SIZE; }
+static vaddr_t region_base(unsigned class) {
+    return ARCH_KSPACE_BASE + class * REGION_SIZE;
+}
 
 // A slot that nothing has a translation to, or NULL.
 static struct area *slot_take(unsigned class) {
@@ -77,7 +83,7 @@ static struct area *slot_take(unsigned class) {
     } else if (fresh && (classes[class].next + 1) << (class + PAGE_SHIFT) <= REGION_SIZE) {
         a = fresh;
         fresh = NULL;
-        a->class = (uint16_t)class;
+        a->class = (uint16_t) class;
         a->base = region_base(class) + (classes[class].next++ << (class + PAGE_SHIFT));
     }
     spin_unlock(&kspace_lock);

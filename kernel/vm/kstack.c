@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Kernel stacks: kspace areas with guards that are kept mapped in a cache of the processor, so that making a thread maps nothing. kstack_alloc is called in
-// thread context; kstack_free in any context in which spin locks of rank SLAB may be taken (the scheduler frees the stack of a thread that has ended).
+// Kernel stacks: kspace areas with guards that are kept mapped in a cache of the processor, so that making a thread
+// maps nothing. kstack_alloc is called in thread context; kstack_free in any context in which spin locks of rank SLAB
+// may be taken (the scheduler frees the stack of a thread that has ended).
 //
-// A cached stack is charged to nobody. What runs over from the processors' caches goes on a common list, which is cut to SPARE_MAX by the reaper and
-// by kstack_alloc, and to nothing when memory runs out (oom.c).
+// A cached stack is charged to nobody. What runs over from the processors' caches goes on a common list, which is cut
+// to SPARE_MAX by the reaper and by kstack_alloc, and to nothing when memory runs out (oom.c).
 //
 // Invariants:
-//  I1. A stack in use is charged to the job that its header names (or to none); the header lies at its lowest bytes, where only an overflow that is about
-//      to hit the guard page could reach it, and the magic number tells.
+//  I1. A stack in use is charged to the job that its header names (or to none); the header lies at its lowest bytes,
+//      where only an overflow that is about to hit the guard page could reach it, and the magic number tells.
 // Locking: a processor's cache: interrupts off. spare_lock (rank SLAB, interrupts off).
 
 #include "kspace.h"
@@ -73,7 +74,9 @@ void kstack_trim(unsigned keep) {
     }
 }
 
-void kstack_cache_trim(void) { kstack_trim(SPARE_MAX); }
+void kstack_cache_trim(void) {
+    kstack_trim(SPARE_MAX);
+}
 
 void *kstack_alloc(struct job *job) {
     if (job && job_charge(job, JOB_MEMORY, KERNEL_STACK_SIZE) != INV_OK)

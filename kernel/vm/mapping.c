@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The mappings of an address space: a red-black tree by address, with the last one found remembered; splitting, merging, and dropping. Used by the files of
-// the address space under as->lock.
+// The mappings of an address space: a red-black tree by address, with the last one found remembered; splitting,
+// merging, and dropping. Used by the files of the address space under as->lock.
 //
-// Mappings that leave the tree are dropped in two steps, because the owner's put may sleep and take locks that rank below as->lock: mapping_doom under
-// the lock, mapping_bury without it.
+// Mappings that leave the tree are dropped in two steps, because the owner's put may sleep and take locks that rank
+// below as->lock: mapping_doom under the lock, mapping_bury without it.
 //
 // Invariants:
 //  I1. Mappings are not empty, page aligned and do not overlap; each has its gap in the tree of gaps (mapping_gap.c).
 //  I2. A mapping with an object is on the object's list as long as it is in the tree.
-//  I3. Mappings that share a private layer (after a split) have the same anchor, so that no two pages of them have one slot.
+//  I3. Mappings that share a private layer (after a split) have the same anchor, so that no two pages of them have one
+//      slot.
 
 #include "mapping.h"
 #include "vmo_slots.h"
@@ -20,7 +21,9 @@
 
 static struct slab_cache mapping_cache;
 
-void mapping_init_boot(void) { slab_cache_init(&mapping_cache, "mapping", sizeof(struct mapping), 0); }
+void mapping_init_boot(void) {
+    slab_cache_init(&mapping_cache, "mapping", sizeof(struct mapping), 0);
+}
 
 struct mapping *mapping_alloc(void) {
     struct mapping *m = slab_zalloc(&mapping_cache);
@@ -35,10 +38,16 @@ void mapping_free(struct mapping *m) {
         slab_free(&mapping_cache, m);
 }
 
-static inline struct mapping *of_node(struct rb_node *n) { return n ? rb_entry(n, struct mapping, node) : NULL; }
+static inline struct mapping *of_node(struct rb_node *n) {
+    return n ? rb_entry(n, struct mapping, node) : NULL;
+}
 
-struct mapping *mapping_next(const struct mapping *m) { return of_node(rb_next(&m->node)); }
-struct mapping *mapping_prev(const struct mapping *m) { return of_node(rb_prev(&m->node)); }
+struct mapping *mapping_next(const struct mapping *m) {
+    return of_node(rb_next(&m->node));
+}
+struct mapping *mapping_prev(const struct mapping *m) {
+    return of_node(rb_prev(&m->node));
+}
 
 struct mapping *mapping_from(struct aspace *as, vaddr_t va) {
     struct mapping *best = as->last_found;
@@ -166,7 +175,8 @@ bool mapping_anon_empty(const struct mapping *m, vaddr_t start, vaddr_t end) {
     return !slots_next(&m->anon->slots, MIN(first, last), MAX(first, last), &found);
 }
 
-// The private layers of neighbours can become one: both none, both the same, or the upper has none and its slots are free in the lower's.
+// The private layers of neighbours can become one: both none, both the same, or the upper has none and its slots are
+// free in the lower's.
 static bool anon_joins(const struct mapping *low, const struct mapping *high) {
     if (high->anon)
         return low->anon == high->anon && low->anon_anchor == high->anon_anchor;
@@ -174,9 +184,11 @@ static bool anon_joins(const struct mapping *low, const struct mapping *high) {
 }
 
 static bool joins(const struct mapping *low, const struct mapping *high) {
-    return low->end == high->start && low->prot == high->prot && low->max_prot == high->max_prot && low->flags == high->flags && low->object == high->object &&
-           low->owner == high->owner && low->label == high->label && !(low->flags & MAPPING_FIXED_KERNEL) &&
-           (!low->object || low->object_offset + (low->end - low->start) == high->object_offset) && anon_joins(low, high);
+    return low->end == high->start && low->prot == high->prot && low->max_prot == high->max_prot &&
+           low->flags == high->flags && low->object == high->object && low->owner == high->owner &&
+           low->label == high->label && !(low->flags & MAPPING_FIXED_KERNEL) &&
+           (!low->object || low->object_offset + (low->end - low->start) == high->object_offset) &&
+           anon_joins(low, high);
 }
 
 // Adds high, which joins, to low.
@@ -200,7 +212,9 @@ void mapping_merge(struct aspace *as, vaddr_t start, vaddr_t end, struct list_no
     }
 }
 
-void mapping_doom(struct mapping *m, struct list_node *doomed) { list_push_back(doomed, &m->vmo_node); }
+void mapping_doom(struct mapping *m, struct list_node *doomed) {
+    list_push_back(doomed, &m->vmo_node);
+}
 
 void mapping_bury(struct list_node *doomed) {
     struct mapping *m, *tmp;
@@ -217,7 +231,7 @@ void mapping_bury(struct list_node *doomed) {
     }
 }
 
-// --- pages ------------------------------------------------------------------------------------------------------------
+// --- pages -----------------------------------------------------------------------------------------------------------
 
 static enum mmu_visit unmap_entry(void *arg, vaddr_t va, paddr_t pa, unsigned flags) {
     struct tlb_batch *batch = arg;

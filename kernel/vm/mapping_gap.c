@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Free space of an address space. Each mapping knows the gap below it; a second tree holds the mappings by the size of that gap, so that room is found
-// without walking over the mappings. Under as->lock.
+// Free space of an address space. Each mapping knows the gap below it; a second tree holds the mappings by the size of
+// that gap, so that room is found without walking over the mappings. Under as->lock.
 //
-// Where a new mapping goes: in the smallest gap that is large enough, at its upper end, so that mappings grow downwards from as->mmap_top and holes are
-// filled again. Only the part of a gap inside the *window*, the highest 16 TiB of user space, counts: what lies below, around program and heap, is left to
-// addresses that are asked for, and to requests for which the window has no room.
+// Where a new mapping goes: in the smallest gap that is large enough, at its upper end, so that mappings grow downwards
+// from as->mmap_top and holes are filled again. Only the part of a gap inside the *window*, the highest 16 TiB of user
+// space, counts: what lies below, around program and heap, is left to addresses that are asked for, and to requests for
+// which the window has no room.
 //
 // Invariants:
 //  I1. m->gap is the part of the free space below m that lies in the window; m is in as->gaps by it.
@@ -17,7 +18,9 @@
 
 #define WINDOW_BASE (ARCH_USER_END - ((uint64_t)16 << 40))
 
-static inline struct mapping *of_gap(struct rb_node *n) { return rb_entry(n, struct mapping, gap_node); }
+static inline struct mapping *of_gap(struct rb_node *n) {
+    return rb_entry(n, struct mapping, gap_node);
+}
 
 static vaddr_t gap_bottom(const struct mapping *m) {
     const struct mapping *prev = mapping_prev(m);
@@ -48,7 +51,9 @@ void mapping_gap_update(struct aspace *as, struct mapping *m, bool queued) {
     gap_insert(as, m);
 }
 
-void mapping_gap_remove(struct aspace *as, struct mapping *m) { rb_remove(&as->gaps, &m->gap_node); }
+void mapping_gap_remove(struct aspace *as, struct mapping *m) {
+    rb_remove(&as->gaps, &m->gap_node);
+}
 
 // Upper end of what may be used of the gap below m.
 static vaddr_t gap_top(const struct aspace *as, const struct mapping *m) {

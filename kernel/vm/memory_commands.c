@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Debugger commands of the memory system: memory, slabs, mappings. The machine is stopped: nothing is locked, and what is half changed is shown as it is.
+// Debugger commands of the memory system: memory, slabs, mappings. The machine is stopped: nothing is locked, and what
+// is half changed is shown as it is.
 
 #include "mapping.h"
 
@@ -25,8 +26,8 @@ DEBUGGER_COMMAND("memory", "physical memory by use", command_memory);
 
 static void print_cache(struct slab_cache *c, void *arg) {
     (void)arg;
-    debugger_print("%-16s %6u %6lu %5lu %4lu KiB\n", c->name, c->object_size, atomic_load(&c->allocated), atomic_load(&c->slabs),
-                   atomic_load(&c->slabs) * (PAGE_SIZE << c->order) / 1024);
+    debugger_print("%-16s %6u %6lu %5lu %4lu KiB\n", c->name, c->object_size, atomic_load(&c->allocated),
+                   atomic_load(&c->slabs), atomic_load(&c->slabs) * (PAGE_SIZE << c->order) / 1024);
 }
 
 static void command_slabs(int argc, const char **argv) {
@@ -38,8 +39,12 @@ static void command_slabs(int argc, const char **argv) {
 DEBUGGER_COMMAND("slabs", "object caches", command_slabs);
 
 static void print_mapping(const struct mapping *m) {
-    debugger_print("  %012lx-%012lx %c%c%c%c %s%s anon %lu\n", m->start, m->end, m->prot & MMU_READ ? 'r' : '-', m->prot & MMU_WRITE ? 'w' : '-',
-                   m->prot & MMU_EXECUTE ? 'x' : '-', m->flags & MAPPING_SHARED ? 's' : 'p', m->label ? m->label : m->object ? "object" : "zeros",
+    debugger_print("  %012lx-%012lx %c%c%c%c %s%s anon %lu\n", m->start, m->end, m->prot & MMU_READ ? 'r' : '-',
+                   m->prot & MMU_WRITE ? 'w' : '-', m->prot & MMU_EXECUTE ? 'x' : '-',
+                   m->flags & MAPPING_SHARED ? 's' : 'p',
+                   m->label    ? m->label
+                   : m->object ? "object"
+                               : "zeros",
                    m->flags & MAPPING_GROWSDOWN ? " stack" : "", m->anon ? atomic_load(&m->anon->resident) : 0);
 }
 
@@ -51,7 +56,8 @@ static bool print_process(struct thread *t, void *arg) {
     if (!as || as == last || (wanted && strcmp(wanted, t->process->name) != 0))
         return true;
     last = as;
-    debugger_print("%s: %u mappings, %lu pages resident\n", t->process->name, as->mapping_count, atomic_load(&as->resident));
+    debugger_print("%s: %u mappings, %lu pages resident\n", t->process->name, as->mapping_count,
+                   atomic_load(&as->resident));
     for (struct rb_node *n = rb_first(&as->mappings); n; n = rb_next(n))
         print_mapping(rb_entry(n, struct mapping, node));
     return true;

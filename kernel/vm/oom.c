@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// What happens when user memory is exhausted: process_out_of_memory is called by the architecture after a fault that found no page, on the thread that
-// faulted, with no lock held; the fault is tried again afterwards.
+// What happens when user memory is exhausted: process_out_of_memory is called by the architecture after a fault that
+// found no page, on the thread that faulted, with no lock held; the fault is tried again afterwards.
 //
-// In this order: what the kernel only keeps (stacks, dirty areas of kspace) is freed; if a process of the job is on its way out already, its memory is
-// waited for; else the job's policy names a victim, whose personality kills it: one of the largest, if processes hold much at all, else the one that
-// asks. So what no process holds (pipes, files in memory) does not cost the innocent their lives. The first user process (oom_protected) is chosen only
-// when nothing else is left. Nothing here panics, and nothing waits for long: a victim that cannot leave yet is waited for in steps, each ended by the next fault.
+// In this order: what the kernel only keeps (stacks, dirty areas of kspace) is freed; if a process of the job is on its
+// way out already, its memory is waited for; else the job's policy names a victim, whose personality kills it: one of
+// the largest, if processes hold much at all, else the one that asks. So what no process holds (pipes, files in memory)
+// does not cost the innocent their lives. The first user process (oom_protected) is chosen only when nothing else is
+// left. Nothing here panics, and nothing waits for long: a victim that cannot leave yet is waited for in steps, each
+// ended by the next fault.
 //
 // Locking: a job's processes are walked one at a time: found under job->lock, looked at without it.
 
@@ -138,7 +140,8 @@ static void consider_tree(struct job *top, struct choice *c) {
     }
 }
 
-// Of those that hold nearly as much as the largest the youngest: it has the least to lose, and many small ones that together took all are mostly young.
+// Of those that hold nearly as much as the largest the youngest: it has the least to lose, and many small ones that
+// together took all are mostly young.
 static void choose(struct job *job, struct choice *c) {
     c->leaving = aspace_any_dying();
     consider_tree(job, c);
@@ -165,7 +168,8 @@ static bool may_be_killed(struct process *p) {
 }
 
 static void victim_kill(struct process *victim) {
-    log_warning("memory", "out of memory: %s is ended (%lu KiB resident)", victim->name, process_pages(victim) * PAGE_SIZE / 1024);
+    log_warning("memory", "out of memory: %s is ended (%lu KiB resident)", victim->name,
+                process_pages(victim) * PAGE_SIZE / 1024);
     victim->ops->out_of_memory(victim);
 }
 
@@ -199,7 +203,9 @@ static bool policy_apply(struct job *job, struct process *self, bool locks_held)
     return helps;
 }
 
-static struct job *job_of(struct process *p) { return p->obj.job ? p->obj.job : &root_job; }
+static struct job *job_of(struct process *p) {
+    return p->obj.job ? p->obj.job : &root_job;
+}
 
 static bool leaving_already(void) {
     return atomic_load_explicit(&current_process()->exiting, memory_order_relaxed) || thread_killed(current_thread());

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The page allocator: pages and blocks for all of the kernel, in any context but under locks of rank PAGE_ALLOCATOR and above. Single pages come from a
-// cache of the processor, which is filled from and emptied into the buddy system (page_buddy.c) in batches; blocks come from the buddy system itself.
+// The page allocator: pages and blocks for all of the kernel, in any context but under locks of rank PAGE_ALLOCATOR and
+// above. Single pages come from a cache of the processor, which is filled from and emptied into the buddy system
+// (page_buddy.c) in batches; blocks come from the buddy system itself.
 //
-// Three classes of callers share the memory. User memory (PAGE_USER) fails while reserve_user pages are left, the kernel while reserve_kernel are left,
-// PAGE_ATOMIC takes all: so user exhaustion always leaves the kernel room to answer, and the kernel's leaves interrupt handlers some. While free pages are
-// short a cache is filled one page at a time, so that no class gets at another's reserve through a cache.
+// Three classes of callers share the memory. User memory (PAGE_USER) fails while reserve_user pages are left, the
+// kernel while reserve_kernel are left, PAGE_ATOMIC takes all: so user exhaustion always leaves the kernel room to
+// answer, and the kernel's leaves interrupt handlers some. While free pages are short a cache is filled one page at a
+// time, so that no class gets at another's reserve through a cache.
 //
 // Invariants:
 //  I1. A page's count is 0 while it is free or cached, and > 0 while anyone may look at it.
 //  I2. A page with a job was charged to it by page_alloc and is uncharged once, when its count falls to 0.
-//  I3. (debug) Free pages hold the poison; no processor has a user translation to a page that is handed out (shootdown.c).
-// Locking: page_lock (rank PAGE_ALLOCATOR, interrupts off) guards the buddy system; a cache belongs to its processor, interrupts off.
+//  I3. (debug) Free pages hold the poison; no processor has a user translation to a page that is handed out
+//      (shootdown.c).
+// Locking: page_lock (rank PAGE_ALLOCATOR, interrupts off) guards the buddy system; a cache belongs to its processor,
+// interrupts off.
 
 #include "page_buddy.h"
 #include "page_check.h"
@@ -35,7 +39,8 @@ struct page_cache_cpu {
     /* this processor, interrupts off: */
     struct page *head; // linked through next_cached
     unsigned count;
-    int64_t in_use[STATE_COUNT]; // pages allocated less pages freed here, by state; summed over processors by page_get_stats
+    int64_t in_use
+        [STATE_COUNT]; // pages allocated less pages freed here, by state; summed over processors by page_get_stats
 } aligned_to(ARCH_CACHE_LINE);
 
 static struct page_cache_cpu caches[CONFIG_MAX_CPUS];
@@ -233,7 +238,7 @@ void page_get_stats(struct page_stats *out) {
     };
 }
 
-// --- boot -------------------------------------------------------------------------------------------------------------
+// --- boot ------------------------------------------------------------------------------------------------------------
 
 static void range_release(paddr_t start, paddr_t end) {
     buddy_give_range(&buddy, start >> PAGE_SHIFT, end >> PAGE_SHIFT);
@@ -251,9 +256,7 @@ void page_free_boot_range(paddr_t start, paddr_t end) {
 }
 
 // What page_init keeps back of the usable ranges, in order of address.
-static struct {
-    paddr_t start, end;
-} taken[4];
+static struct { paddr_t start, end; } taken[4];
 static unsigned taken_count;
 
 static void taken_add(paddr_t start, paddr_t end) {
@@ -297,8 +300,8 @@ static bool piece_give(paddr_t start, paddr_t end, uint64_t size) {
     return false;
 }
 
-// Frames are looked up by subtraction, so a hole in physical memory costs 48 bytes a page. Ranges that would make the array take more than an eighth of
-// the memory below them are left out; no PC has such a map.
+// Frames are looked up by subtraction, so a hole in physical memory costs 48 bytes a page. Ranges that would make the
+// array take more than an eighth of the memory below them are left out; no PC has such a map.
 static void array_size(void) {
     uint64_t usable = 0, last = 0;
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The binary buddy system: free blocks of 2^order pages, each at a frame that is a multiple of its size, on a list an order. Called by page.c alone.
-// Pure: it touches struct page and nothing else, so that it runs on the host too.
+// The binary buddy system: free blocks of 2^order pages, each at a frame that is a multiple of its size, on a list an
+// order. Called by page.c alone. Pure: it touches struct page and nothing else, so that it runs on the host too.
 //
 // Invariants:
 //  I1. state is PAGE_FREE at the first page of each block on a list and at no other page; order is the list's.
 //  I2. Two buddies of one order are never both on lists, but for order PAGE_MAX_ORDER.
 //  I3. free_pages is the sum over the lists.
-// Pages inside a block keep whatever state is not PAGE_FREE; so a machine's memory is handed over by touching one struct page for 4 MiB.
+// Pages inside a block keep whatever state is not PAGE_FREE; so a machine's memory is handed over by touching one
+// struct page for 4 MiB.
 // Locking: the caller's (page_lock).
 
 #include "page_buddy.h"

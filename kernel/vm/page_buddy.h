@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Free blocks of physical pages: the binary buddy system under kernel/vm/page.c (kernel/vm/page_buddy.c). Private to kernel/vm.
+// Free blocks of physical pages: the binary buddy system under kernel/vm/page.c (kernel/vm/page_buddy.c). Private to
+// kernel/vm.
 #ifndef VM_PAGE_BUDDY_H
 #define VM_PAGE_BUDDY_H
 
 #include <kernel/page.h>
 
-static inline uint64_t page_frame(const struct page *p) { return page_array_base + (uint64_t)(p - page_array); }
+static inline uint64_t page_frame(const struct page *p) {
+    return page_array_base + (uint64_t)(p - page_array);
+}
 
 struct buddy {
     struct list_node blocks[PAGE_MAX_ORDER + 1]; // by order

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The page allocator's checks in debug builds; called from page.c with the page in the caller's hands and no lock needed.
+// The page allocator's checks in debug builds; called from page.c with the page in the caller's hands and no lock
+// needed.
 
 #include "page_buddy.h"
 #include "page_check.h"
@@ -23,7 +24,8 @@ void page_inject_failure(uint64_t nth) {
 }
 
 bool page_check_inject(void) {
-    if (likely(atomic_load_explicit(&inject_thread, memory_order_relaxed) != current_thread()) || !current_thread() || arch_in_interrupt())
+    if (likely(atomic_load_explicit(&inject_thread, memory_order_relaxed) != current_thread()) || !current_thread() ||
+        arch_in_interrupt())
         return false;
     if (inject_countdown == 0 || --inject_countdown != 0)
         return false;

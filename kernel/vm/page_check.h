@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Checks of the page allocator in debug builds (kernel/vm/page_check.c): poison in free pages, double frees, the TLB audit at reuse, allocations that
-// fail on demand. Nothing in other builds. Private to kernel/vm.
+// Checks of the page allocator in debug builds (kernel/vm/page_check.c): poison in free pages, double frees, the TLB
+// audit at reuse, allocations that fail on demand. Nothing in other builds. Private to kernel/vm.
 #ifndef VM_PAGE_CHECK_H
 #define VM_PAGE_CHECK_H
 
 #include <kernel/page.h>
 
 #ifdef CONFIG_DEBUG
-bool page_check_inject(void);                       // true: this allocation shall fail
-void page_check_free(struct page *p, unsigned order);  // panics if it is free already; poisons
-void page_check_alloc(struct page *p, unsigned order); // panics if the poison was written to, or a processor may still have a translation to it
+bool page_check_inject(void);                         // true: this allocation shall fail
+void page_check_free(struct page *p, unsigned order); // panics if it is free already; poisons
+void page_check_alloc(
+    struct page *p,
+    unsigned order); // panics if the poison was written to, or a processor may still have a translation to it
 #else
-static inline bool page_check_inject(void) { return false; }
+static inline bool page_check_inject(void) {
+    return false;
+}
 static inline void page_check_free(struct page *p, unsigned order) {}
 static inline void page_check_alloc(struct page *p, unsigned order) {}
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Growing, shrinking and moving a mapping (mremap). Thread context. A move takes the mapping out of the tree, flushes its entries, and puts it back at its new
-// place with the anchor of its private layer moved along: no page is touched, and the pages come back by faults.
+// Growing, shrinking and moving a mapping (mremap). Thread context. A move takes the mapping out of the tree, flushes
+// its entries, and puts it back at its new place with the anchor of its private layer moved along: no page is touched,
+// and the pages come back by faults.
 
 #include "mapping.h"
 #include "vmo_pages.h"
@@ -36,8 +37,8 @@ static inv_status_t arguments_check(struct remap *r) {
     return user_range(r->old, r->old_length) ? INV_OK : INV_ERR_FAULT;
 }
 
-// Gives m, whose layer other mappings use too (after a cut), a layer of its own with just its part, so that it can move and grow. A failure leaves
-// everything as it is.
+// Gives m, whose layer other mappings use too (after a cut), a layer of its own with just its part, so that it can move
+// and grow. A failure leaves everything as it is.
 static inv_status_t layer_separate(struct mapping *m) {
     struct vmo *own;
     uint64_t removed;
@@ -208,8 +209,8 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
     return r->may_move ? place_and_move(r, m, out) : INV_ERR_NO_MEMORY;
 }
 
-inv_status_t aspace_remap(struct aspace *as, vaddr_t old, uint64_t old_length, uint64_t new_length, bool may_move, bool fixed, vaddr_t new_address,
-                          vaddr_t *out_address) {
+inv_status_t aspace_remap(struct aspace *as, vaddr_t old, uint64_t old_length, uint64_t new_length, bool may_move,
+                          bool fixed, vaddr_t new_address, vaddr_t *out_address) {
     struct remap r = {
         .as = as,
         .old = old,

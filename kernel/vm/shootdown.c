@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Which address space each processor has loaded, and how stale translations are removed from all of them. aspace_switch is called by the scheduler with
-// interrupts off; the flushes by kernel/vm in thread context with interrupts on.
+// Which address space each processor has loaded, and how stale translations are removed from all of them. aspace_switch
+// is called by the scheduler with interrupts off; the flushes by kernel/vm in thread context with interrupts on.
 //
-// A processor that goes on to a kernel thread keeps the table it has (lazily): most often it returns to the same process. The first flush that reaches it
-// in that state makes it load the kernel's own table instead, so that an idle processor is interrupted once and not for every flush.
+// A processor that goes on to a kernel thread keeps the table it has (lazily): most often it returns to the same
+// process. The first flush that reaches it in that state makes it load the kernel's own table instead, so that an idle
+// processor is interrupted once and not for every flush.
 //
-// A flush carries a sequence number of its address space. A processor that has done all flushes before it invalidates just the pages of this one; another
-// that is behind, or a flush of many pages, flushes all user translations.
+// A flush carries a sequence number of its address space. A processor that has done all flushes before it invalidates
+// just the pages of this one; another that is behind, or a flush of many pages, flushes all user translations.
 //
 //     remover (as->lock held)                  processor that loads as (interrupts off)
 //     (1) changes the entries                  (A) sets its bit in as->active
@@ -19,12 +20,15 @@
 // Either (3) sees the bit of (A), or (A) and so (C) come after (1), and the loader never sees the old entries.
 //
 // Invariants:
-//  I1. A processor whose loaded table is that of as has its bit in as->active; the bit is cleared after another table is loaded.
+//  I1. A processor whose loaded table is that of as has its bit in as->active; the bit is cleared after another table
+//      is loaded.
 //  I2. After tlb_flush returns, no processor has a translation that was removed before it was called.
-//  I3. tlb_aspace == id of as at a processor implies that all flushes of as up to tlb_flush_seq were done there. The audit of a debug build stands on
-//      this alone, not on as->active: a page remembers the address space and the flush that its last unmap needs, and is not handed out while any
-//      processor has that address space loaded with an older sequence.
-// Locking: as->lock orders the flushes of one address space. The rest is atomic, or the processor's own with interrupts off.
+//  I3. tlb_aspace == id of as at a processor implies that all flushes of as up to tlb_flush_seq were done there. The
+//      audit of a debug build stands on this alone, not on as->active: a page remembers the address space and the flush
+//      that its last unmap needs, and is not handed out while any processor has that address space loaded with an older
+//      sequence.
+// Locking: as->lock orders the flushes of one address space. The rest is atomic, or the processor's own with interrupts
+// off.
 
 #include "page_buddy.h"
 #include "shootdown.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// TLB shootdown (kernel/vm/shootdown.c): batches of changed entries, flushed on every processor that has the address space loaded. Private to kernel/vm.
+// TLB shootdown (kernel/vm/shootdown.c): batches of changed entries, flushed on every processor that has the address
+// space loaded. Private to kernel/vm.
 //
 //     struct tlb_batch batch;
 //     tlb_begin(&batch, as);                 // as->lock held
@@ -34,7 +35,8 @@ void tlb_flush_kernel(void);
 void tlb_drop_aspace(struct aspace *as);
 
 #ifdef CONFIG_DEBUG
-// p's translation at some address of as was removed and must be flushed before p is used again; checked when it is handed out.
+// p's translation at some address of as was removed and must be flushed before p is used again; checked when it is
+// handed out.
 void tlb_audit_unmap(struct aspace *as, paddr_t pa);
 void tlb_audit_reuse(const struct page *p);
 #else

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Object caches. A cache carves slabs (blocks of pages of its order) into objects of one size. Each processor keeps a magazine of free objects for each
-// cache: allocation and free are a push or a pop with interrupts off; a batch moves between magazine and slabs when it runs empty or full. Called from
-// any context but under locks of rank SLAB and above; never sleeps.
+// Object caches. A cache carves slabs (blocks of pages of its order) into objects of one size. Each processor keeps a
+// magazine of free objects for each cache: allocation and free are a push or a pop with interrupts off; a batch moves
+// between magazine and slabs when it runs empty or full. Called from any context but under locks of rank SLAB and
+// above; never sleeps.
 //
-// A slab's head is its struct page (state PAGE_SLAB at each of its pages): list node, free objects (linked through their first word), how many are out,
-// how many at the end were never handed out. Objects in magazines count as out.
+// A slab's head is its struct page (state PAGE_SLAB at each of its pages): list node, free objects (linked through
+// their first word), how many are out, how many at the end were never handed out. Objects in magazines count as out.
 //
 // Invariants:
-//  I1. A slab is on partial if 0 < used < per_slab, on full if used == per_slab, on empty if used == 0; empty_count <= EMPTY_KEPT.
+//  I1. A slab is on partial if 0 < used < per_slab, on full if used == per_slab, on empty if used == 0; empty_count <=
+//      EMPTY_KEPT.
 //  I2. slab_used + length of slab_free + slab_fresh == per_slab.
 //  I3. (debug) an object that is free holds the poison (slab_check.h).
-// Locking: cache->lock (rank SLAB, interrupts off) guards the slabs; magazines belong to their processor, interrupts off.
+// Locking: cache->lock (rank SLAB, interrupts off) guards the slabs; magazines belong to their processor, interrupts
+// off.
 
 #include "page_buddy.h"
 #include "page_check.h"
@@ -35,9 +38,11 @@ struct magazine {
 static struct magazine magazines[CONFIG_MAX_CPUS][CACHES_MAX];
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_RANK_SLAB);
 static struct list_node all_caches = LIST_INIT(all_caches); // all_lock
-static uint32_t next_index;                                // all_lock
+static uint32_t next_index;                                 // all_lock
 
-static uint32_t magazine_limit(const struct slab_cache *c) { return c->stride <= 256 ? 32 : c->stride <= 1024 ? 16 : 8; }
+static uint32_t magazine_limit(const struct slab_cache *c) {
+    return c->stride <= 256 ? 32 : c->stride <= 1024 ? 16 : 8;
+}
 
 // Smallest order that wastes at most an eighth of the slab.
 static void choose_order(struct slab_cache *c) {
@@ -247,4 +252,6 @@ void slab_for_each(void (*fn)(struct slab_cache *c, void *arg), void *arg) {
         fn(c, arg);
 }
 
-void slab_init(void) { kmalloc_init(); }
+void slab_init(void) {
+    kmalloc_init();
+}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Checks of the slab allocator in debug builds: freed objects are poisoned, a second free, a write after the free and a write past the end are found at
-// the next free or allocation. Used by slab.c and kmalloc.c alone.
+// Checks of the slab allocator in debug builds: freed objects are poisoned, a second free, a write after the free and a
+// write past the end are found at the next free or allocation. Used by slab.c and kmalloc.c alone.
 #ifndef VM_SLAB_CHECK_H
 #define VM_SLAB_CHECK_H
 
@@ -17,7 +17,9 @@
 #ifdef CONFIG_DEBUG
 #define SLAB_RED_ZONE_SIZE 8u
 // Word 0 links free objects; the others hold the poison, word 1 mixed with the address.
-static inline uint64_t slab_check_mark(const void *object) { return SLAB_POISON ^ (uint64_t)(uintptr_t)object; }
+static inline uint64_t slab_check_mark(const void *object) {
+    return SLAB_POISON ^ (uint64_t)(uintptr_t)object;
+}
 static inline void slab_check_freed(const struct slab_cache *c, uint64_t *object) {
     size_t words = c->object_size / 8;
 

@@ -1,24 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Virtual memory objects: creation, size, pages, copy-on-write clones. Called in thread context by address spaces, file systems in memory and the personality.
+// Virtual memory objects: creation, size, pages, copy-on-write clones. Called in thread context by address spaces, file
+// systems in memory and the personality.
 //
-// An anonymous VMO is a size and a table of slots (vmo_slots.c). As a *private layer* of a mapping it has no limit, belongs to one address space, is
-// guarded by that as->lock and is never on anyone's mappings list. As an *object* of mappings it is guarded by its own lock.
+// An anonymous VMO is a size and a table of slots (vmo_slots.c). As a *private layer* of a mapping it has no limit,
+// belongs to one address space, is guarded by that as->lock and is never on anyone's mappings list. As an *object* of
+// mappings it is guarded by its own lock.
 //
-// How pages go, when an object shrinks or gets a hole, without its lock being held over an address space's (whose rank is lower):
-//  (1) under the lock: the old table is kept by sharing it, the slots are cleared (and the size is set): no fault maps these pages from now on, as the
-//      fault path looks at size and slot under the lock it holds until the entry is written;
+// How pages go, when an object shrinks or gets a hole, without its lock being held over an address space's (whose rank
+// is lower):
+//  (1) under the lock: the old table is kept by sharing it, the slots are cleared (and the size is set): no fault maps
+//      these pages from now on, as the fault path looks at size and slot under the lock it holds until the entry is
+//      written;
 //  (2) without it: vmo_unmap_range removes the entries from every address space and flushes;
 //  (3) the old table is released, and the pages with it.
 // A thread that grows the object or writes into the hole between (1) and (3) meets empty slots and makes new pages.
 //
 // Invariants:
-//  I1. Slots behind the last page of size are empty, and bytes behind size in the last page are zero, unless tail_dirty.
+//  I1. Slots behind the last page of size are empty, and bytes behind size in the last page are zero, unless
+//      tail_dirty.
 //  I2. A slot's page is put only after no page table entry leads to it: entries hold no reference.
-//  I3. While an object has mappings (or is about to: was_mapped) it shares no page (may_share is false), so its pages are always written in place and never replaced under a mapping.
-//      A clone of a mapped object is copied at once; a clone that is mapped gets its own pages first.
-//  I4. All pages and nodes of a VMO are charged to its own job, which it counts: a clone for another job is copied at once. So no charge outlives its job.
+//  I3. While an object has mappings (or is about to: was_mapped) it shares no page (may_share is false), so its pages
+//      are always written in place and never replaced under a mapping. A clone of a mapped object is copied at once; a
+//      clone that is mapped gets its own pages first.
+//  I4. All pages and nodes of a VMO are charged to its own job, which it counts: a clone for another job is copied at
+//      once. So no charge outlives its job.
 // Locking: vmo->lock (rank VMO) guards slots, size and mappings; size and resident may be read without it.
 
 #include "mapping.h"
@@ -52,7 +59,9 @@ static inv_status_t vmo_new(struct job *job, enum vmo_kind kind, uint64_t size, 
     return INV_OK;
 }
 
-inv_status_t vmo_create(struct job *job, uint64_t size, struct vmo **out) { return vmo_new(job, VMO_ANONYMOUS, size, out); }
+inv_status_t vmo_create(struct job *job, uint64_t size, struct vmo **out) {
+    return vmo_new(job, VMO_ANONYMOUS, size, out);
+}
 
 inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, unsigned mmu_flags, struct vmo **out) {
     if (!IS_ALIGNED(start, PAGE_SIZE) || start + size < start)
@@ -65,7 +74,9 @@ inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, 
     return status;
 }
 
-inv_status_t vmo_create_layer(struct job *job, struct vmo **out) { return vmo_new(job, VMO_ANONYMOUS, VMO_MAX_SIZE, out); }
+inv_status_t vmo_create_layer(struct job *job, struct vmo **out) {
+    return vmo_new(job, VMO_ANONYMOUS, VMO_MAX_SIZE, out);
+}
 
 static void vmo_delete(struct object *o) {
     struct vmo *v = container_of(o, struct vmo, obj);
@@ -83,7 +94,7 @@ struct object_type vmo_type = {
     .delete = vmo_delete,
 };
 
-// --- pages ------------------------------------------------------------------------------------------------------------
+// --- pages -----------------------------------------------------------------------------------------------------------
 
 struct page *page_copy_of(const struct page *from, struct job *job) {
     struct page *p = page_alloc(0, PAGE_USER | (from ? 0 : PAGE_ZERO), PAGE_ANONYMOUS, job);
@@ -142,7 +153,7 @@ bool vmo_next_resident(struct vmo *v, uint64_t index, uint64_t *out_index) {
     return found;
 }
 
-// --- clones -----------------------------------------------------------------------------------------------------------
+// --- clones ----------------------------------------------------------------------------------------------------------
 
 // Puts page p, by another reference or by a copy, into slot index of to.
 static inv_status_t clone_page(struct vmo *to, uint64_t index, struct page *p, bool copy) {
@@ -187,7 +198,8 @@ inv_status_t vmo_clone_layer(struct vmo *from, struct job *job, struct vmo **out
     }
     slots_share(&from->slots, &(*out)->slots);
     from->may_share = (*out)->may_share = true;
-    atomic_store_explicit(&(*out)->resident, atomic_load_explicit(&from->resident, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(&(*out)->resident, atomic_load_explicit(&from->resident, memory_order_relaxed),
+                          memory_order_relaxed);
     return INV_OK;
 }
 
@@ -230,7 +242,7 @@ inv_status_t vmo_make_exclusive(struct vmo *v) {
     return INV_OK;
 }
 
-// --- size -------------------------------------------------------------------------------------------------------------
+// --- size ------------------------------------------------------------------------------------------------------------
 
 // Zeroes bytes [from, to) of one page, if it is there, after making it one that may be written; lock held.
 static inv_status_t zero_part(struct vmo *v, uint64_t from, uint64_t to) {

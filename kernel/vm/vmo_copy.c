@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Copies into and out of VMOs, to kernel and to user memory: read and write of files in memory stand on these. Thread context, no lock of rank VMO or
-// above held; for user copies none that the page fault path takes.
+// Copies into and out of VMOs, to kernel and to user memory: read and write of files in memory stand on these. Thread
+// context, no lock of rank VMO or above held; for user copies none that the page fault path takes.
 //
-// Each page is counted for the length of its own copy and no lock is held meanwhile. So the user's buffer may be a mapping of the very same object, and
-// the fault that the copy takes can lock it. A page that another thread cuts off the object during the copy is still ours; what is written is lost with it.
+// Each page is counted for the length of its own copy and no lock is held meanwhile. So the user's buffer may be a
+// mapping of the very same object, and the fault that the copy takes can lock it. A page that another thread cuts off
+// the object during the copy is still ours; what is written is lost with it.
 
 #include "vmo_pages.h"
 #include "vmo_slots.h"
@@ -26,7 +27,8 @@ static size_t out_to_kernel(void *to, const void *from, size_t n) {
 }
 
 static size_t out_to_user(void *to, const void *from, size_t n) {
-    return from ? arch_copy_to_user_partial((void user_ptr *)to, from, n) : arch_zero_user_partial((void user_ptr *)to, n);
+    return from ? arch_copy_to_user_partial((void user_ptr *)to, from, n)
+                : arch_zero_user_partial((void user_ptr *)to, n);
 }
 
 static size_t in_from_kernel(void *to, const void *from, size_t n) {
@@ -47,7 +49,8 @@ static size_t chunk_size(struct vmo *v, uint64_t offset, size_t n) {
     return (size_t)MIN(MIN((uint64_t)n, size - offset), PAGE_SIZE - (offset & ~PAGE_MASK));
 }
 
-static inline inv_status_t copy_out(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done, copy_out_fn copy) {
+static inline inv_status_t copy_out(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done,
+                                    copy_out_fn copy) {
     inv_status_t status = INV_OK;
     size_t done = 0, chunk;
 
@@ -74,7 +77,8 @@ static inline inv_status_t copy_out(struct vmo *v, uint64_t offset, void *to, si
     return status;
 }
 
-// Fills a whole page that is not there yet without zeroing it first. True if that was done (*out_left bytes were not copied); false: go the ordinary way.
+// Fills a whole page that is not there yet without zeroing it first. True if that was done (*out_left bytes were not
+// copied); false: go the ordinary way.
 static bool copy_in_fresh(struct vmo *v, uint64_t index, const void *from, copy_in_fn copy, size_t *out_left) {
     bool exclusive;
 
@@ -100,14 +104,16 @@ static bool copy_in_fresh(struct vmo *v, uint64_t index, const void *from, copy_
     return stored;
 }
 
-static inline inv_status_t copy_in(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done, copy_in_fn copy) {
+static inline inv_status_t copy_in(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done,
+                                   copy_in_fn copy) {
     inv_status_t status = INV_OK;
     size_t done = 0, chunk, left;
 
     while (done < n && (chunk = chunk_size(v, offset + done, n - done)) > 0) {
         uint64_t at = offset + done;
         struct page *p;
-        if (chunk != PAGE_SIZE || v->kind != VMO_ANONYMOUS || !copy_in_fresh(v, at >> PAGE_SHIFT, (const char *)from + done, copy, &left)) {
+        if (chunk != PAGE_SIZE || v->kind != VMO_ANONYMOUS ||
+            !copy_in_fresh(v, at >> PAGE_SHIFT, (const char *)from + done, copy, &left)) {
             status = vmo_get_page(v, at >> PAGE_SHIFT, true, &p);
             if (status != INV_OK)
                 break;

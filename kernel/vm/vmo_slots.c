@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The slot table: a radix tree of 64-slot nodes from page index to page, as deep as the largest index needs. Used by the VMOs and by the page fault path.
+// The slot table: a radix tree of 64-slot nodes from page index to page, as deep as the largest index needs. Used by
+// the VMOs and by the page fault path.
 //
-// Tables share subtrees: each node is counted like the pages at the bottom are, so that copying a table is one more reference to its root. Who wants to
-// change a slot first walks down and replaces each shared node on the path by a copy of its own (bumping the counts of what the copy refers to); all
-// else stays shared. Small nodes keep both the tables of small objects and that copying cheap.
+// Tables share subtrees: each node is counted like the pages at the bottom are, so that copying a table is one more
+// reference to its root. Who wants to change a slot first walks down and replaces each shared node on the path by a
+// copy of its own (bumping the counts of what the copy refers to); all else stays shared. Small nodes keep both the
+// tables of small objects and that copying cheap.
 //
 // Invariants:
-//  I1. A node whose count is above 1 is never written to. (It may fall to 1 at any time, when the others let go; then the one that is left may write.)
+//  I1. A node whose count is above 1 is never written to. (It may fall to 1 at any time, when the others let go; then
+//      the one that is left may write.)
 //  I2. A node refers to each non-NULL slot with one reference of that node or page.
-//  I3. A page may be written in place only if every node on its path has count 1 and the page too: slots_lookup and page->count tell.
-//  I4. Slots that hold nothing are NULL and used counts the others; a node may be empty (a place was prepared and then not used).
-// Locking: the table's owner's. Tables that share nodes need no common lock: shared nodes are only read, counts are atomic. A count seen to be 1 was
-// left by a release of the other holder after its last read, and is read here with acquire.
+//  I3. A page may be written in place only if every node on its path has count 1 and the page too: slots_lookup and
+//      page->count tell.
+//  I4. Slots that hold nothing are NULL and used counts the others; a node may be empty (a place was prepared and then
+//      not used).
+// Locking: the table's owner's. Tables that share nodes need no common lock: shared nodes are only read, counts are
+// atomic. A count seen to be 1 was left by a release of the other holder after its last read, and is read here with
+// acquire.
 
 #include "page_check.h"
 #include "vmo_slots.h"
@@ -25,9 +31,13 @@
 
 static struct slab_cache node_cache;
 
-void slots_init_boot(void) { slab_cache_init(&node_cache, "slot_node", sizeof(struct slot_node), 0); }
+void slots_init_boot(void) {
+    slab_cache_init(&node_cache, "slot_node", sizeof(struct slot_node), 0);
+}
 
-static inline unsigned slot_of(uint64_t index, unsigned level) { return (index >> (SLOT_BITS * level)) & (SLOT_COUNT - 1); }
+static inline unsigned slot_of(uint64_t index, unsigned level) {
+    return (index >> (SLOT_BITS * level)) & (SLOT_COUNT - 1);
+}
 
 // Highest index of a table of this depth.
 static inline uint64_t depth_last(unsigned depth) {
@@ -72,7 +82,9 @@ static void node_put(struct slot_node *n, unsigned level) {
     node_free(n);
 }
 
-static bool node_shared(const struct slot_node *n) { return atomic_load_explicit(&n->count, memory_order_acquire) != 1; }
+static bool node_shared(const struct slot_node *n) {
+    return atomic_load_explicit(&n->count, memory_order_acquire) != 1;
+}
 
 // Replaces the shared node at *link by a copy of its own. False: no memory.
 static bool node_unshare(struct slot_node **link, unsigned level, struct job *job) {
@@ -162,9 +174,10 @@ bool slots_prepare(struct slot_table *t, uint64_t index, struct job *job, struct
     }
 }
 
-// --- ranges -----------------------------------------------------------------------------------------------------------
+// --- ranges ----------------------------------------------------------------------------------------------------------
 
-// The part of [first, last], relative to a node of this level, that falls into its slot i, relative to that slot's subtree.
+// The part of [first, last], relative to a node of this level, that falls into its slot i, relative to that slot's
+// subtree.
 struct part {
     uint64_t first, last;
     bool whole;
@@ -206,7 +219,8 @@ static uint64_t node_pages(const struct slot_node *n, unsigned level) {
     return pages;
 }
 
-// Clears [first, last] in a node that is not shared, and whose partly covered children are not. Returns the pages removed.
+// Clears [first, last] in a node that is not shared, and whose partly covered children are not. Returns the pages
+// removed.
 static uint64_t node_clear(struct slot_node *n, unsigned level, uint64_t first, uint64_t last) {
     uint64_t removed = 0;
     unsigned end = (unsigned)(last >> (SLOT_BITS * level));
@@ -250,7 +264,7 @@ inv_status_t slots_remove(struct slot_table *t, uint64_t first, uint64_t last, s
     return INV_OK;
 }
 
-// --- whole tables -----------------------------------------------------------------------------------------------------
+// --- whole tables ----------------------------------------------------------------------------------------------------
 
 void slots_share(struct slot_table *from, struct slot_table *to) {
     DEBUG_ASSERT(to->depth == 0);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The slot table of a VMO: page index → counted page, in a radix tree whose nodes are counted and can be shared between tables (kernel/vm/vmo_slots.c).
-// Private to kernel/vm. The caller holds the table's lock (vmo->lock, or as->lock for a private layer).
+// The slot table of a VMO: page index → counted page, in a radix tree whose nodes are counted and can be shared between
+// tables (kernel/vm/vmo_slots.c). Private to kernel/vm. The caller holds the table's lock (vmo->lock, or as->lock for a
+// private layer).
 #ifndef VM_VMO_SLOTS_H
 #define VM_VMO_SLOTS_H
 
 #include <kernel/vmo.h>
 
-#define SLOT_BITS  6
-#define SLOT_COUNT (1u << SLOT_BITS) // slots of a node
+#define SLOT_BITS      6
+#define SLOT_COUNT     (1u << SLOT_BITS) // slots of a node
 #define SLOT_INDEX_MAX ((VMO_MAX_SIZE >> PAGE_SHIFT) - 1)
 
 struct slot_node {
@@ -22,24 +23,29 @@ struct slot_node {
 void slots_init_boot(void);
 // The page at index, or NULL. *out_exclusive: no node on the path is shared, so that the slot may be changed in place.
 struct page *slots_lookup(const struct slot_table *t, uint64_t index, bool *out_exclusive);
-// Makes *out the place for the page at index, in nodes that this table does not share. False: no memory or no quota. The caller stores a counted page
-// there with slots_store, or leaves it as it is; the place is good until the table changes.
+// Makes *out the place for the page at index, in nodes that this table does not share. False: no memory or no quota.
+// The caller stores a counted page there with slots_store, or leaves it as it is; the place is good until the table
+// changes.
 struct slot_place {
     struct slot_node *node;
     unsigned slot;
 };
 must_check bool slots_prepare(struct slot_table *t, uint64_t index, struct job *job, struct slot_place *out);
-static inline struct page *slots_at(const struct slot_place *place) { return place->node->slot[place->slot]; }
-// Puts a page into the place, whose reference the table takes over; returns what was there (its reference is the caller's now), or NULL.
+static inline struct page *slots_at(const struct slot_place *place) {
+    return place->node->slot[place->slot];
+}
+// Puts a page into the place, whose reference the table takes over; returns what was there (its reference is the
+// caller's now), or NULL.
 static inline struct page *slots_store(const struct slot_place *place, struct page *p) {
     struct page *old = slots_at(place);
     place->node->slot[place->slot] = p;
     place->node->used += !old;
     return old;
 }
-// Puts the pages of [first, last] and frees the nodes that held no others. *out_removed: pages put. Fails, with nothing changed, if a shared node that lies
-// partly inside cannot be copied.
-must_check inv_status_t slots_remove(struct slot_table *t, uint64_t first, uint64_t last, struct job *job, uint64_t *out_removed);
+// Puts the pages of [first, last] and frees the nodes that held no others. *out_removed: pages put. Fails, with nothing
+// changed, if a shared node that lies partly inside cannot be copied.
+must_check inv_status_t slots_remove(struct slot_table *t, uint64_t first, uint64_t last, struct job *job,
+                                     uint64_t *out_removed);
 // Makes to, which is empty, share all of from.
 void slots_share(struct slot_table *from, struct slot_table *to);
 // Gives up everything. The table is empty afterwards.

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Unmapping a range of an object from every address space that maps it: the second step when an object shrinks or gets a hole (vmo.c). Thread context.
+// Unmapping a range of an object from every address space that maps it: the second step when an object shrinks or gets
+// a hole (vmo.c). Thread context.
 //
-// The order of locks is address space, then object; the pass starts from the object. So it looks for a mapping that it has not been at under the object's
-// lock, keeps its address space from going away by as->visitors, lets the object go, and takes both locks in the right order. There it does all mappings
-// of the object in that address space. A mapping is marked with the number of the pass; numbers rise, and one pass runs at a time.
+// The order of locks is address space, then object; the pass starts from the object. So it looks for a mapping that it
+// has not been at under the object's lock, keeps its address space from going away by as->visitors, lets the object go,
+// and takes both locks in the right order. There it does all mappings of the object in that address space. A mapping is
+// marked with the number of the pass; numbers rise, and one pass runs at a time.
 //
 // Invariants:
-//  I1. A mapping on vmo->mappings belongs to an address space whose delete procedure has not yet taken it off; that procedure takes all mappings off
-//      their objects, and then waits until visitors is 0, before anything of the address space is freed.
-//  I2. An entry for [first, last] that was there when the pass began is gone, and flushed, when it ends. New ones cannot come: their slots are empty.
+//  I1. A mapping on vmo->mappings belongs to an address space whose delete procedure has not yet taken it off; that
+//      procedure takes all mappings off their objects, and then waits until visitors is 0, before anything of the
+//      address space is freed.
+//  I2. An entry for [first, last] that was there when the pass began is gone, and flushed, when it ends. New ones
+//      cannot come: their slots are empty.
 // Locking: unmap_lock (rank VMO_UNMAP), then as->lock, then vmo->lock.
 
 #include "mapping.h"
@@ -24,7 +28,9 @@ static struct mutex unmap_lock;
 static uint64_t pass_number; // unmap_lock
 static struct waitq visitors_gone = WAITQ_INIT(visitors_gone);
 
-void vmo_unmap_init_boot(void) { mutex_init(&unmap_lock, LOCK_RANK_VMO_UNMAP); }
+void vmo_unmap_init_boot(void) {
+    mutex_init(&unmap_lock, LOCK_RANK_VMO_UNMAP);
+}
 
 // An address space with a mapping that this pass has not been at, visited; or NULL.
 static struct aspace *next_aspace(struct vmo *v) {
@@ -89,6 +95,7 @@ void aspace_wait_visitors(struct aspace *as) {
 
     if (atomic_load_explicit(&as->visitors, memory_order_acquire) == 0)
         return;
-    WAIT_EVENT(&visitors_gone, atomic_load_explicit(&as->visitors, memory_order_acquire) == 0, WAIT_UNINTERRUPTIBLE, NSTIME_NEVER, status);
+    WAIT_EVENT(&visitors_gone, atomic_load_explicit(&as->visitors, memory_order_acquire) == 0, WAIT_UNINTERRUPTIBLE,
+               NSTIME_NEVER, status);
     (void)status;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// For self-tests of the memory system: a kernel thread that uses an address space as a process does, so that its user copies fault there.
+// For self-tests of the memory system: a kernel thread that uses an address space as a process does, so that its user
+// copies fault there.
 #ifndef VM_TEST_BORROW_H
 #define VM_TEST_BORROW_H
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Self-tests of memory in the booted kernel that need more than one address space: shootdown across processors, exhaustion of all pages, copies between a mapping and its own object, kernel stacks.
+// Self-tests of memory in the booted kernel that need more than one address space: shootdown across processors,
+// exhaustion of all pages, copies between a mapping and its own object, kernel stacks.
 
 #include "borrow.h"
 
@@ -19,17 +20,23 @@
 #define RW (MMU_READ | MMU_WRITE)
 
 static inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struct vmo *object, unsigned flags) {
-    struct map_request r = {.address = at, .length = length, .prot = RW, .max_prot = RW, .flags = flags, .place = MAP_AT | MAP_REPLACE, .object = object};
+    struct map_request r = {.address = at,
+                            .length = length,
+                            .prot = RW,
+                            .max_prot = RW,
+                            .flags = flags,
+                            .place = MAP_AT | MAP_REPLACE,
+                            .object = object};
     vaddr_t where;
 
     return aspace_map(as, &r, &where);
 }
 
-// --- shootdown --------------------------------------------------------------------------------------------------------
+// --- shootdown -------------------------------------------------------------------------------------------------------
 
-#define ROUNDS 60
+#define ROUNDS       60
 #define ROUNDS_LEAST 4
-#define PATTERN 0x600d0000u
+#define PATTERN      0x600d0000u
 
 struct reader {
     struct aspace *as;
@@ -64,7 +71,8 @@ static bool remap_rounds(struct reader *r) {
         unsigned before = atomic_load(&r->reads);
         for (unsigned spin = 0; spin < 300 && atomic_load(&r->reads) - before < 4; spin++)
             arch_pause();
-        SELFTEST_CHECK(round % 2 ? aspace_unmap(r->as, AT, 4 * PAGE_SIZE) == INV_OK : aspace_discard(r->as, AT, 4 * PAGE_SIZE) == INV_OK);
+        SELFTEST_CHECK(round % 2 ? aspace_unmap(r->as, AT, 4 * PAGE_SIZE) == INV_OK
+                                 : aspace_discard(r->as, AT, 4 * PAGE_SIZE) == INV_OK);
         struct page *p = page_alloc(0, 0, PAGE_KERNEL, NULL);
         SELFTEST_CHECK(p);
         memset(page_to_virt(p), 0xee, PAGE_SIZE);
@@ -99,7 +107,7 @@ static bool shootdown(void) {
 }
 SELFTEST("vm/unmapped_pages_are_seen_by_no_processor", shootdown);
 
-// --- exhaustion ---------------------------------------------------------------------------------------------------------
+// --- exhaustion ------------------------------------------------------------------------------------------------------
 
 static bool exhaustion(void) {
     struct page *list = NULL, *p;
@@ -131,7 +139,7 @@ static bool exhaustion(void) {
 }
 SELFTEST("vm/user_memory_fails_before_the_kernel_does", exhaustion);
 
-// --- copies, stacks, small memory -------------------------------------------------------------------------------------
+// --- copies, stacks, small memory ------------------------------------------------------------------------------------
 
 static bool copy_to_itself(void) {
     struct aspace *as;

@@ -3,7 +3,8 @@
 //
 // host-test-sources: kernel/vm/page_buddy.c
 //
-// Host test of the buddy system: blocks never overlap, merge again, and its invariants hold after each of many random steps.
+// Host test of the buddy system: blocks never overlap, merge again, and its invariants hold after each of many random
+// steps.
 
 #include "../page_buddy.h"
 
@@ -50,7 +51,10 @@ static void start(uint64_t first, uint64_t last) {
 }
 
 static void random_steps(void) {
-    struct { struct page *p; unsigned order; } held[500];
+    struct {
+        struct page *p;
+        unsigned order;
+    } held[500];
     unsigned count = 0;
     uint64_t out = 0;
 

@@ -3,8 +3,8 @@
 //
 // host-test-sources: kernel/vm/vmo_slots.c
 //
-// Host test of slot tables against a plain array: random stores, removals and clones over several tables; every page's count must equal the tables that a walk
-// finds it in, through shared nodes, and all memory must come back at the end.
+// Host test of slot tables against a plain array: random stores, removals and clones over several tables; every page's
+// count must equal the tables that a walk finds it in, through shared nodes, and all memory must come back at the end.
 
 #include "../vmo_slots.h"
 
@@ -29,7 +29,9 @@ void assert_failed(const char *e, const char *file, int line) {
 }
 #define CHECK(e) ((e) ? (void)0 : assert_failed(#e, __FILE__, __LINE__))
 
-void slab_cache_init(struct slab_cache *c, const char *name, size_t object_size, size_t align) { c->object_size = (uint32_t)object_size; }
+void slab_cache_init(struct slab_cache *c, const char *name, size_t object_size, size_t align) {
+    c->object_size = (uint32_t)object_size;
+}
 void *slab_alloc(struct slab_cache *c) {
     if (fail_in >= 0 && fail_in-- == 0)
         return NULL;
@@ -44,8 +46,12 @@ inv_status_t job_charge(struct job *job, enum job_resource r, uint64_t amount) {
     charged += (long)amount;
     return INV_OK;
 }
-void job_uncharge(struct job *job, enum job_resource r, uint64_t amount) { charged -= (long)amount; }
-void page_get(struct page *p) { p->count++; }
+void job_uncharge(struct job *job, enum job_resource r, uint64_t amount) {
+    charged -= (long)amount;
+}
+void page_get(struct page *p) {
+    p->count++;
+}
 void page_put(struct page *p) {
     CHECK(p->count > 0);
     if (--p->count == 0) {
@@ -64,7 +70,9 @@ static struct job job;
 static struct slot_table table[TABLES];
 static struct page *model[TABLES][2 * PAGES];
 
-static uint64_t place_of(unsigned i) { return i < PAGES ? i : FAR + (i - PAGES); }
+static uint64_t place_of(unsigned i) {
+    return i < PAGES ? i : FAR + (i - PAGES);
+}
 
 static void compare(unsigned t) {
     bool exclusive;
@@ -98,7 +106,8 @@ static void step_store(unsigned t) {
 }
 
 static void step_remove(unsigned t) {
-    unsigned first = (unsigned)rand() % (2 * PAGES), n = rand() % 3 ? (unsigned)rand() % 50 : (unsigned)rand() % PAGES, gone = 0;
+    unsigned first = (unsigned)rand() % (2 * PAGES), n = rand() % 3 ? (unsigned)rand() % 50 : (unsigned)rand() % PAGES,
+             gone = 0;
     unsigned last = MIN(first + n, first < PAGES ? PAGES - 1 : 2 * PAGES - 1);
     uint64_t removed;
 

@@ -15,8 +15,8 @@ struct sleep_timer {
 void thread_sleep_prepare(enum wait_kind kind) {
     struct thread *t = current_thread();
     atomic_store_explicit(&t->sched.wait_kind, (uint8_t)kind, memory_order_relaxed);
-    set_state(t, THREAD_SLEEPING);
-    atomic_thread_fence(memory_order_seq_cst); // the state before the condition (kernel/sync/waitq.c)
+    atomic_store_explicit(&t->sched.state, THREAD_SLEEPING, memory_order_release); // after the kind
+    atomic_thread_fence(memory_order_seq_cst); // before the condition (kernel/sync/waitq.c)
 }
 
 void thread_sleep_finish(void) {

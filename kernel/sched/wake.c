@@ -140,7 +140,7 @@ static bool may_interrupt(const struct thread *t) {
 
 void sched_interrupt(struct thread *t) {
     atomic_thread_fence(memory_order_seq_cst);
-    if (state_of(t) == THREAD_SLEEPING) {
+    if (atomic_load_explicit(&t->sched.state, memory_order_acquire) == THREAD_SLEEPING) {
         if (may_interrupt(t))
             sched_wake(t);
         return;

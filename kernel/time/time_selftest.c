@@ -84,6 +84,32 @@ static bool cancel_sync_waits(void) {
 }
 SELFTEST("time/a_timer_on_a_stack_is_safe_after_cancel_sync", cancel_sync_waits);
 
+static struct timer common;
+
+static void arm_common(void *arg) {
+    for (unsigned i = 0; i < 500; i++)
+        timer_set(&common, deadline_after((i * 29 + (uintptr_t)arg * 7) % 60 * NSEC_PER_USEC));
+}
+
+static bool armed_from_everywhere(void) {
+    struct thread *t[8];
+    unsigned n = MIN(2 * cpu_count, 8u);
+    bool joined = true;
+    timer_init(&common, count_only);
+    for (uintptr_t i = 0; i < n; i++)
+        t[i] = selftest_thread(arm_common, (void *)i, PRIORITY_FAIR, SELFTEST_ANY_CPU);
+    for (unsigned i = 0; i < n; i++)
+        joined &= selftest_join(t[i]);
+    timer_cancel_sync(&common);
+    atomic_store(&fired, 0);
+    timer_set(&common, deadline_after(NSEC_PER_MSEC));
+    SELFTEST_CHECK(joined && selftest_wait_for(&fired, 1));
+    selftest_sleep(2 * NSEC_PER_MSEC);
+    SELFTEST_CHECK(atomic_load(&fired) == 1);
+    return true;
+}
+SELFTEST("time/a_timer_armed_from_all_processors_at_once_is_on_one", armed_from_everywhere);
+
 static bool sleeps_are_exact(void) {
     nstime_t worst = 0;
     for (unsigned i = 0; i < 20; i++) {

@@ -2,13 +2,14 @@
 // Copyright The Invar Authors
 //
 // One-shot timers: a red-black tree by deadline on each processor, one hardware deadline for its first. timer_set and timer_cancel: any context, any
-// processor, the caller serialises calls for one timer unless said otherwise. timer_interrupt: from the platform's vector.
+// processor; of two calls at once for one timer either may be the last. timer_interrupt: from the platform's vector.
 //
 // A timer goes on the tree of the processor that arms it. The hardware is programmed when the first deadline comes nearer and in the interrupt; taking the
 // first timer away leaves it programmed: an interrupt too many is cheaper than programming it at every cancelled time-out.
 //
 // Invariants:
-//   I1  t->state is QUEUED exactly while t is on the tree of t->cpu; both change under that queue's lock;
+//   I1  t->state is QUEUED exactly while t is on the tree of t->cpu, both under that queue's lock; who wants to put it on a tree first makes it ARMING,
+//       which one caller at a time can, and for a few instructions with interrupts off;
 //   I2  q->running is the timer whose handler runs on that processor now, or NULL; the queue does not touch the timer once its handler was called, so a
 //       handler (or who waits for it with timer_cancel_sync) may free it.
 #include <kernel/assert.h>
@@ -18,7 +19,7 @@
 #include <kernel/time.h>
 #include <kernel/trace.h>
 
-enum timer_state { TIMER_UNARMED, TIMER_QUEUED };
+enum timer_state { TIMER_UNARMED, TIMER_ARMING, TIMER_QUEUED };
 
 struct timer_queue {
     struct spinlock lock; // rank TIMER_QUEUE, interrupts off
@@ -61,7 +62,6 @@ static bool is_queued(const struct timer *t) {
 static void insert(struct timer_queue *q, struct timer *t) {
     struct rb_node **link = &q->tree.root, *parent = NULL;
     bool first = true;
-    DEBUG_ASSERT(!is_queued(t)); // armed on two processors at once: the caller did not serialise
     while (*link) {
         parent = *link;
         if (t->deadline < timer_of(parent)->deadline) {
@@ -74,7 +74,7 @@ static void insert(struct timer_queue *q, struct timer *t) {
     rb_insert(&q->tree, &t->node, parent, link);
     if (first)
         q->first = &t->node;
-    atomic_store_explicit(&t->state, TIMER_QUEUED, memory_order_relaxed);
+    atomic_store_explicit(&t->state, TIMER_QUEUED, memory_order_release); // after t->cpu
 }
 
 static void take(struct timer_queue *q, struct timer *t) {
@@ -110,11 +110,26 @@ static bool dequeue(struct timer *t) {
     return false;
 }
 
-void timer_set(struct timer *t, nstime_t deadline) {
+// Makes t ours to arm, off any tree. Interrupts are off from here on: true.
+static bool begin_arming(struct timer *t, irq_flags_t *out_flags) {
+    uint32_t unarmed = TIMER_UNARMED;
     dequeue(t);
-    if (deadline == NSTIME_NEVER)
+    *out_flags = arch_irq_save();
+    if (atomic_compare_exchange_strong_explicit(&t->state, &unarmed, TIMER_ARMING, memory_order_acquire,
+                                                memory_order_relaxed))
+        return true;
+    arch_irq_restore(*out_flags); // another processor is arming it, or just has
+    arch_pause();
+    return false;
+}
+
+void timer_set(struct timer *t, nstime_t deadline) {
+    irq_flags_t flags;
+    if (deadline == NSTIME_NEVER) {
+        dequeue(t);
         return;
-    irq_flags_t flags = arch_irq_save();
+    }
+    while (!begin_arming(t, &flags)) {}
     struct timer_queue *q = this_cpu()->timers;
     spin_lock(&q->lock);
     t->deadline = deadline;
@@ -137,8 +152,8 @@ bool timer_cancel_sync(struct timer *t) {
         bool running = false;
         for (unsigned cpu = 0; cpu < cpu_count; cpu++)
             running |= atomic_load_explicit(&queues[cpu].running, memory_order_acquire) == t;
-        if (!running && !is_queued(t)) // the handler may have armed it again
-            return armed;
+        if (!running && atomic_load_explicit(&t->state, memory_order_acquire) == TIMER_UNARMED)
+            return armed; // else the handler armed it again
         arch_pause();
     }
 }

@@ -25,7 +25,7 @@ struct timer {
     _Atomic uint32_t state; // private to kernel/time/timer.c
 };
 void timer_init(struct timer *t, void (*fn)(struct timer *));
-// Arms or re-arms. Any context.
+// Arms or re-arms. Any context; calls for one timer may come from several processors at once.
 void timer_set(struct timer *t, nstime_t deadline);
 // Disarms. True if it was armed and will not fire. Does not wait for a handler that is running.
 bool timer_cancel(struct timer *t);

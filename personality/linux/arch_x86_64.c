@@ -98,8 +98,10 @@ static bool fp_store(uint64_t user) {
     arch_fpu_save_current(area);
     preempt_enable();
     if (fp_extended()) {
-        struct fp_software sw = {
-            .magic1 = FP_MAGIC1, .extended_size = (uint32_t)fp_frame_size(), .features = fp_components, .state_size = fp_size};
+        struct fp_software sw = {.magic1 = FP_MAGIC1,
+                                 .extended_size = (uint32_t)fp_frame_size(),
+                                 .features = fp_components,
+                                 .state_size = fp_size};
         memcpy(area + FP_SOFTWARE_BYTES, &sw, sizeof(sw));
     }
     if (arch_copy_to_user((void user_ptr *)user, area, fp_size) != INV_OK)
@@ -125,7 +127,8 @@ static bool fp_read(uint8_t *area, uint64_t user) {
     if (arch_copy_from_user(area, (const void user_ptr *)user, FP_LEGACY_SIZE) != INV_OK)
         return false;
     if (fp_is_extended(user, area))
-        return arch_copy_from_user(area + FP_LEGACY_SIZE, (const void user_ptr *)(user + FP_LEGACY_SIZE), fp_size - FP_LEGACY_SIZE) == INV_OK;
+        return arch_copy_from_user(area + FP_LEGACY_SIZE, (const void user_ptr *)(user + FP_LEGACY_SIZE),
+                                   fp_size - FP_LEGACY_SIZE) == INV_OK;
     if (fp_extended()) {
         uint64_t components = 3; // x87 and SSE are what the legacy area holds
         memset(area + FP_LEGACY_SIZE, 0, fp_size - FP_LEGACY_SIZE);
@@ -155,13 +158,34 @@ static bool on_altstack(const struct linux_altstack *a, uint64_t sp) {
     return !(a->flags & SS_AUTODISARM) && sp > a->sp && sp - a->sp <= a->size;
 }
 
-static void context_fill(struct sigcontext *c, const struct arch_frame *f, const struct linux_thread *t, linux_sigset_t mask, uint64_t fp) {
+static void context_fill(struct sigcontext *c, const struct arch_frame *f, const struct linux_thread *t,
+                         linux_sigset_t mask, uint64_t fp) {
     *c = (struct sigcontext){
-        .r8 = f->r8, .r9 = f->r9, .r10 = f->r10, .r11 = f->r11, .r12 = f->r12, .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
-        .di = f->rdi, .si = f->rsi, .bp = f->rbp, .bx = f->rbx, .dx = f->rdx, .ax = f->rax, .cx = f->rcx, .sp = f->rsp,
-        .ip = f->rip, .flags = f->rflags, .cs = (uint16_t)f->cs, .ss = (uint16_t)f->ss,
-        .error = t->trap.error, .trap = t->trap.vector, .address = t->trap.address,
-        .old_mask = mask, .fp_state = fp,
+        .r8 = f->r8,
+        .r9 = f->r9,
+        .r10 = f->r10,
+        .r11 = f->r11,
+        .r12 = f->r12,
+        .r13 = f->r13,
+        .r14 = f->r14,
+        .r15 = f->r15,
+        .di = f->rdi,
+        .si = f->rsi,
+        .bp = f->rbp,
+        .bx = f->rbx,
+        .dx = f->rdx,
+        .ax = f->rax,
+        .cx = f->rcx,
+        .sp = f->rsp,
+        .ip = f->rip,
+        .flags = f->rflags,
+        .cs = (uint16_t)f->cs,
+        .ss = (uint16_t)f->ss,
+        .error = t->trap.error,
+        .trap = t->trap.vector,
+        .address = t->trap.address,
+        .old_mask = mask,
+        .fp_state = fp,
     };
 }
 
@@ -177,7 +201,8 @@ static void handler_registers(struct arch_frame *f, const struct linux_sigaction
     arch_frame_sanitize(f);
 }
 
-bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info, linux_sigset_t mask) {
+bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info,
+                             linux_sigset_t mask) {
     struct linux_thread *t = linux_current();
     struct linux_altstack *alt = &t->altstack;
     struct signal_frame frame; // every word is written below
@@ -197,7 +222,8 @@ bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction 
     frame.uc_link = 0;
     frame.stack.pad = 0;
     frame.stack.sp = alt->sp;
-    frame.stack.flags = alt->size == 0 ? SS_DISABLE : (alt->flags & SS_AUTODISARM) | (on_altstack(alt, f->rsp) ? SS_ONSTACK : 0);
+    frame.stack.flags = alt->size == 0 ? SS_DISABLE
+                                       : (alt->flags & SS_AUTODISARM) | (on_altstack(alt, f->rsp) ? SS_ONSTACK : 0);
     frame.stack.size = alt->size;
     frame.mask = mask;
     frame.info = *info;
@@ -223,7 +249,8 @@ int64_t linux_rt_sigreturn(struct arch_frame *f) {
     struct signal_frame frame;
 
     // The restorer's call is made after the handler's return has popped the return address.
-    if (arch_copy_from_user(&frame, (const void user_ptr *)(f->rsp - 8), offsetof(struct signal_frame, info)) != INV_OK ||
+    if (arch_copy_from_user(&frame, (const void user_ptr *)(f->rsp - 8), offsetof(struct signal_frame, info)) !=
+            INV_OK ||
         !fp_load(frame.context.fp_state)) {
         signal_force_segv();
         linux_arch_call_resolved(f);
@@ -260,27 +287,42 @@ static int float_code(unsigned vector) {
         __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
         raised = mxcsr & ~(mxcsr >> 7);
     }
-    return raised & 1 ? 7 : raised & 4 ? 3 : raised & 8 ? 4 : raised & 0x12 ? 5 : raised & 0x20 ? 6 : 0; // INV, DIV, OVF, UND, RES
+    return raised & 1      ? 7
+           : raised & 4    ? 3
+           : raised & 8    ? 4
+           : raised & 0x12 ? 5
+           : raised & 0x20 ? 6
+                           : 0; // INV, DIV, OVF, UND, RES
 }
 
 static void exception_describe(const struct arch_frame *f, const struct exception *e, struct linux_siginfo *i) {
     uint64_t pc = arch_frame_pc(f);
 
     switch (e->kind) {
-    case EXCEPTION_ILLEGAL_INSTRUCTION: *i = (struct linux_siginfo){.signo = LINUX_SIGILL, .code = 2, .fault.address = pc}; break;
+    case EXCEPTION_ILLEGAL_INSTRUCTION:
+        *i = (struct linux_siginfo){.signo = LINUX_SIGILL, .code = 2, .fault.address = pc};
+        break;
     case EXCEPTION_DIVIDE: *i = (struct linux_siginfo){.signo = LINUX_SIGFPE, .code = 1, .fault.address = pc}; break;
-    case EXCEPTION_FLOAT: *i = (struct linux_siginfo){.signo = LINUX_SIGFPE, .code = float_code(e->arch_vector), .fault.address = pc}; break;
+    case EXCEPTION_FLOAT:
+        *i = (struct linux_siginfo){.signo = LINUX_SIGFPE, .code = float_code(e->arch_vector), .fault.address = pc};
+        break;
     case EXCEPTION_BREAKPOINT: *i = (struct linux_siginfo){.signo = LINUX_SIGTRAP, .code = LINUX_SI_KERNEL}; break;
-    case EXCEPTION_SINGLE_STEP: *i = (struct linux_siginfo){.signo = LINUX_SIGTRAP, .code = 2, .fault.address = pc}; break;
+    case EXCEPTION_SINGLE_STEP:
+        *i = (struct linux_siginfo){.signo = LINUX_SIGTRAP, .code = 2, .fault.address = pc};
+        break;
     case EXCEPTION_ALIGNMENT: *i = (struct linux_siginfo){.signo = LINUX_SIGBUS, .code = 1}; break;
     case EXCEPTION_PAGE:
         *i = (struct linux_siginfo){.signo = LINUX_SIGSEGV, .code = e->protection ? 2 : 1, .fault.address = e->address};
         break;
-    case EXCEPTION_BUS: *i = (struct linux_siginfo){.signo = LINUX_SIGBUS, .code = 2, .fault.address = e->address}; break;
+    case EXCEPTION_BUS:
+        *i = (struct linux_siginfo){.signo = LINUX_SIGBUS, .code = 2, .fault.address = e->address};
+        break;
     case EXCEPTION_PROTECTION:
     case EXCEPTION_OVERFLOW:
     default:
-        *i = (struct linux_siginfo){.signo = e->arch_vector == 11 || e->arch_vector == 12 ? LINUX_SIGBUS : LINUX_SIGSEGV, .code = LINUX_SI_KERNEL};
+        *i = (struct linux_siginfo){.signo = e->arch_vector == 11 || e->arch_vector == 12 ? LINUX_SIGBUS
+                                                                                          : LINUX_SIGSEGV,
+                                    .code = LINUX_SI_KERNEL};
         break;
     }
 }
@@ -399,10 +441,12 @@ void linux_arch_cpu_flags(void *arg, void (*emit)(void *arg, const char *word)) 
         uint8_t bit, word; // word 0: leaf 1 edx, 1: leaf 1 ecx
         const char *name;
     } flags[] = {
-        {0, 0, "fpu"}, {4, 0, "tsc"}, {5, 0, "msr"}, {6, 0, "pae"}, {8, 0, "cx8"}, {9, 0, "apic"}, {15, 0, "cmov"}, {19, 0, "clflush"},
-        {23, 0, "mmx"}, {24, 0, "fxsr"}, {25, 0, "sse"}, {26, 0, "sse2"}, {0, 1, "pni"}, {1, 1, "pclmulqdq"}, {9, 1, "ssse3"},
-        {12, 1, "fma"}, {13, 1, "cx16"}, {19, 1, "sse4_1"}, {20, 1, "sse4_2"}, {22, 1, "movbe"}, {23, 1, "popcnt"}, {25, 1, "aes"},
-        {26, 1, "xsave"}, {28, 1, "avx"}, {29, 1, "f16c"}, {30, 1, "rdrand"}, {31, 1, "hypervisor"},
+        {0, 0, "fpu"},     {4, 0, "tsc"},         {5, 0, "msr"},      {6, 0, "pae"},       {8, 0, "cx8"},
+        {9, 0, "apic"},    {15, 0, "cmov"},       {19, 0, "clflush"}, {23, 0, "mmx"},      {24, 0, "fxsr"},
+        {25, 0, "sse"},    {26, 0, "sse2"},       {0, 1, "pni"},      {1, 1, "pclmulqdq"}, {9, 1, "ssse3"},
+        {12, 1, "fma"},    {13, 1, "cx16"},       {19, 1, "sse4_1"},  {20, 1, "sse4_2"},   {22, 1, "movbe"},
+        {23, 1, "popcnt"}, {25, 1, "aes"},        {26, 1, "xsave"},   {28, 1, "avx"},      {29, 1, "f16c"},
+        {30, 1, "rdrand"}, {31, 1, "hypervisor"},
     };
     struct cpuid_words w = cpuid_read(1);
 

@@ -35,7 +35,7 @@
 #define CLONE_NEWTIME        0x00000080ull // clone3 alone
 #define CLONE_CLEAR_SIGHAND  0x100000000ull
 #define CLONE_INTO_CGROUP    0x200000000ull
-#define CLONE_NAMESPACES                                                                                                               \
+#define CLONE_NAMESPACES \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 struct clone_request {
@@ -49,15 +49,16 @@ struct clone_request {
 struct clone_parts {
     struct linux_process *process; // new process; for a thread: the caller's, counted
     struct linux_thread *thread;
-    struct process *core;          // new core process, counted; NULL for a thread
-    struct thread *core_thread;    // counted
+    struct process *core;       // new core process, counted; NULL for a thread
+    struct thread *core_thread; // counted
     struct linux_pid *pid;
 };
 
 static int64_t flags_check(const struct clone_request *r) {
     uint64_t fl = r->flags;
 
-    if ((fl & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS) || (fl & (CLONE_NEWUSER | CLONE_FS)) == (CLONE_NEWUSER | CLONE_FS))
+    if ((fl & (CLONE_NEWNS | CLONE_FS)) == (CLONE_NEWNS | CLONE_FS) ||
+        (fl & (CLONE_NEWUSER | CLONE_FS)) == (CLONE_NEWUSER | CLONE_FS))
         return -LINUX_EINVAL;
     if ((fl & CLONE_THREAD) && !(fl & CLONE_SIGHAND))
         return -LINUX_EINVAL;
@@ -81,7 +82,8 @@ static bool process_limit_reached(void) {
     uint64_t limit = linux_limit(LINUX_RLIMIT_NPROC), n = 0;
     struct linux_process *p;
 
-    if (limit == LINUX_RLIM_INFINITY || me->uid == 0 || token_capable(me, CAP_SYS_RESOURCE) || token_capable(me, CAP_SYS_ADMIN))
+    if (limit == LINUX_RLIM_INFINITY || me->uid == 0 || token_capable(me, CAP_SYS_RESOURCE) ||
+        token_capable(me, CAP_SYS_ADMIN))
         return false;
     spin_lock(&linux_tree_lock);
     list_for_each(p, &linux_processes, all_node) {
@@ -213,7 +215,8 @@ static int64_t thread_make(struct arch_frame *f, const struct clone_request *r, 
     if (result != 0)
         return result;
     linux_arch_clone_frame(&frame, r->stack);
-    s = thread_create_user(c->core != NULL ? c->core : current_process(), &frame, current_thread()->name, &c->core_thread);
+    s = thread_create_user(c->core != NULL ? c->core : current_process(), &frame, current_thread()->name,
+                           &c->core_thread);
     if (s != INV_OK)
         return s == INV_ERR_QUOTA || s == INV_ERR_BAD_STATE ? -LINUX_EAGAIN : linux_result(s);
     s = sched_inherit(c->core_thread);
@@ -391,13 +394,15 @@ static int64_t clone3_check(const struct clone_args *a) {
         return -LINUX_EINVAL;
     if ((a->exit_signal & ~CLONE_SIGNAL_MASK) != 0 || (a->exit_signal != 0 && !signal_valid(a->exit_signal)))
         return -LINUX_EINVAL;
-    if (a->flags & ~(0xffffffffull | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP) || (a->flags & (CLONE_DETACHED | (CLONE_SIGNAL_MASK & ~CLONE_NEWTIME))))
+    if (a->flags & ~(0xffffffffull | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP) ||
+        (a->flags & (CLONE_DETACHED | (CLONE_SIGNAL_MASK & ~CLONE_NEWTIME))))
         return -LINUX_EINVAL;
     if ((a->flags & CLONE_SIGHAND) && (a->flags & CLONE_CLEAR_SIGHAND))
         return -LINUX_EINVAL;
     if ((a->flags & (CLONE_THREAD | CLONE_PARENT)) && a->exit_signal != 0)
         return -LINUX_EINVAL;
-    if ((a->stack == 0) != (a->stack_size == 0) || a->stack + a->stack_size < a->stack || a->stack + a->stack_size > ARCH_USER_END)
+    if ((a->stack == 0) != (a->stack_size == 0) || a->stack + a->stack_size < a->stack ||
+        a->stack + a->stack_size > ARCH_USER_END)
         return -LINUX_EINVAL;
     if (a->set_tid_size != 0) // choosing numbers is a privilege of checkpoint tools: not there
         return -LINUX_EPERM;

@@ -9,12 +9,12 @@
 
 #include <arch/usercopy.h>
 
-#define ID_NONE UINT32_MAX // -1: leave it
+#define ID_NONE         UINT32_MAX // -1: leave it
 #define ID_CAPABILITIES ((1ull << (CAP_LAST + 1)) - 1)
 // What an unprivileged fsuid takes away from the effective set.
-#define CAPABILITIES_FS                                                                                                                \
-    (1ull << CAP_CHOWN | 1ull << CAP_MKNOD | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_FOWNER |             \
-     1ull << CAP_FSETID | 1ull << 9 | 1ull << 32)
+#define CAPABILITIES_FS                                                                               \
+    (1ull << CAP_CHOWN | 1ull << CAP_MKNOD | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | \
+     1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << 9 | 1ull << 32)
 #define SECURE_NOROOT          (1u << 0)
 #define SECURE_NO_SETUID_FIXUP (1u << 2)
 #define SECURE_KEEP_CAPS       (1u << 4)
@@ -164,8 +164,8 @@ int64_t linux_setresuid(struct arch_frame *f) {
 
     if (result != 0)
         return result;
-    if (!token_capable(o, CAP_SETUID) &&
-        !(one_of(r, o->uid, o->euid, o->suid) && one_of(e, o->uid, o->euid, o->suid) && one_of(s, o->uid, o->euid, o->suid)))
+    if (!token_capable(o, CAP_SETUID) && !(one_of(r, o->uid, o->euid, o->suid) && one_of(e, o->uid, o->euid, o->suid) &&
+                                           one_of(s, o->uid, o->euid, o->suid)))
         return refuse(t);
     t->uid = r != ID_NONE ? r : t->uid;
     t->suid = s != ID_NONE ? s : t->suid;
@@ -182,8 +182,8 @@ int64_t linux_setresgid(struct arch_frame *f) {
 
     if (result != 0)
         return result;
-    if (!token_capable(o, CAP_SETGID) &&
-        !(one_of(r, o->gid, o->egid, o->sgid) && one_of(e, o->gid, o->egid, o->sgid) && one_of(s, o->gid, o->egid, o->sgid)))
+    if (!token_capable(o, CAP_SETGID) && !(one_of(r, o->gid, o->egid, o->sgid) && one_of(e, o->gid, o->egid, o->sgid) &&
+                                           one_of(s, o->gid, o->egid, o->sgid)))
         return refuse(t);
     t->gid = r != ID_NONE ? r : t->gid;
     t->sgid = s != ID_NONE ? s : t->sgid;
@@ -241,7 +241,8 @@ int64_t linux_getegid(struct arch_frame *f) {
 }
 
 static int64_t three_store(struct arch_frame *f, uint32_t a, uint32_t b, uint32_t c) {
-    if (arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 0), a) != INV_OK || arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), b) != INV_OK ||
+    if (arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 0), a) != INV_OK ||
+        arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), b) != INV_OK ||
         arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 2), c) != INV_OK)
         return -LINUX_EFAULT;
     return 0;
@@ -343,7 +344,8 @@ int64_t linux_capget(struct arch_frame *f) {
     linux_process_put(p);
     if (LINUX_ARG(f, 1) == 0)
         return 0;
-    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), data, words * sizeof(data[0])) == INV_OK ? 0 : -LINUX_EFAULT;
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), data, words * sizeof(data[0])) == INV_OK ? 0
+                                                                                                        : -LINUX_EFAULT;
 }
 
 int64_t linux_capset(struct arch_frame *f) {
@@ -366,7 +368,8 @@ int64_t linux_capset(struct arch_frame *f) {
     if (result != 0)
         return result;
     bool may_inherit = token_capable(t, CAP_SETPCAP) || !(inheritable & ~(t->cap_inheritable | t->cap_permitted));
-    if (!may_inherit || (inheritable & ~(t->cap_inheritable | t->cap_bounding)) || (permitted & ~t->cap_permitted) || (effective & ~permitted))
+    if (!may_inherit || (inheritable & ~(t->cap_inheritable | t->cap_bounding)) || (permitted & ~t->cap_permitted) ||
+        (effective & ~permitted))
         return refuse(t);
     t->cap_effective = effective;
     t->cap_permitted = permitted;
@@ -394,7 +397,8 @@ static void exec_capabilities(struct token *t, bool identity_changed) {
     t->securebits &= ~SECURE_KEEP_CAPS;
 }
 
-int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out, bool *out_secure) {
+int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out,
+                         bool *out_secure) {
     struct inode *inode = file->inode;
     struct token *t;
     int64_t result = linux_result(token_clone(old, job, &t));
@@ -413,7 +417,8 @@ int64_t linux_exec_token(struct file *file, struct token *old, bool no_privilege
     t->suid = t->fsuid = t->euid;
     t->sgid = t->fsgid = t->egid;
     exec_capabilities(t, changed);
-    *out_secure = t->uid != t->euid || t->gid != t->egid || (t->uid != 0 && t->cap_permitted != old->cap_permitted && changed);
+    *out_secure = t->uid != t->euid || t->gid != t->egid ||
+                  (t->uid != 0 && t->cap_permitted != old->cap_permitted && changed);
     *out = t;
     return 0;
 }
@@ -421,8 +426,8 @@ int64_t linux_exec_token(struct file *file, struct token *old, bool no_privilege
 // --- who may do what to whom ---
 
 bool linux_may_signal(const struct token *sender, const struct token *target) {
-    return sender->euid == target->suid || sender->euid == target->uid || sender->uid == target->suid || sender->uid == target->uid ||
-           token_capable(sender, CAP_KILL);
+    return sender->euid == target->suid || sender->euid == target->uid || sender->uid == target->suid ||
+           sender->uid == target->uid || token_capable(sender, CAP_KILL);
 }
 
 bool linux_may_inspect(struct linux_process *p) {
@@ -433,7 +438,8 @@ bool linux_may_inspect(struct linux_process *p) {
         return true;
     irq_flags_t flags = spin_lock_irq(&p->lock);
     const struct token *t = p->token;
-    same = me->fsuid == t->uid && me->fsuid == t->euid && me->fsuid == t->suid && me->fsgid == t->gid && me->fsgid == t->egid && me->fsgid == t->sgid;
+    same = me->fsuid == t->uid && me->fsuid == t->euid && me->fsuid == t->suid && me->fsgid == t->gid &&
+           me->fsgid == t->egid && me->fsgid == t->sgid;
     allowed = same && !(t->cap_permitted & ~me->cap_permitted) && atomic_load(&p->dumpable) == 1;
     spin_unlock_irq(&p->lock, flags);
     return allowed || token_capable(me, 19); // CAP_SYS_PTRACE

@@ -43,7 +43,8 @@ inv_status_t elf_interpreter(const struct elf_file *e, char *path) {
 }
 
 static unsigned segment_prot(const struct elf_program_header *p) {
-    return (p->flags & ELF_PF_R ? MMU_READ : 0) | (p->flags & ELF_PF_W ? MMU_WRITE : 0) | (p->flags & ELF_PF_X ? MMU_EXECUTE : 0);
+    return (p->flags & ELF_PF_R ? MMU_READ : 0) | (p->flags & ELF_PF_W ? MMU_WRITE : 0) |
+           (p->flags & ELF_PF_X ? MMU_EXECUTE : 0);
 }
 
 // The bytes between the end of the file part and the end of its last page.
@@ -62,8 +63,10 @@ static inv_status_t zero_tail(struct aspace *as, vaddr_t from) {
     return INV_OK;
 }
 
-static inv_status_t segment_map(const struct elf_file *e, struct aspace *as, struct vmo *vmo, const struct elf_program_header *p, vaddr_t bias) {
-    vaddr_t start = ALIGN_DOWN(p->vaddr + bias, PAGE_SIZE), file_end = p->vaddr + bias + p->filesz, end = p->vaddr + bias + p->memsz, at;
+static inv_status_t segment_map(const struct elf_file *e, struct aspace *as, struct vmo *vmo,
+                                const struct elf_program_header *p, vaddr_t bias) {
+    vaddr_t start = ALIGN_DOWN(p->vaddr + bias, PAGE_SIZE), file_end = p->vaddr + bias + p->filesz,
+            end = p->vaddr + bias + p->memsz, at;
     inv_status_t s = INV_OK;
 
     if (p->filesz > 0) {

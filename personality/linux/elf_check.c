@@ -9,10 +9,10 @@
 //   I3 lowest is page aligned, alignment is a power of two.
 #include "elf_check.h"
 
-#define ELF_PAGE 4096ull
-#define ET_EXEC  2
-#define ET_DYN   3
-#define EM_X86_64 62
+#define ELF_PAGE        4096ull
+#define ET_EXEC         2
+#define ET_DYN          3
+#define EM_X86_64       62
 #define INTERPRETER_MAX 4096
 
 inv_status_t elf_check_header(const void *bytes, size_t n, struct elf_header *out, size_t *out_size) {
@@ -79,8 +79,8 @@ static inv_status_t interpreter_check(struct elf_plan *plan, const struct elf_pr
     return INV_OK;
 }
 
-inv_status_t elf_check_program(const struct elf_header *h, const struct elf_program_header *p, uint64_t user_base, uint64_t user_end,
-                               struct elf_plan *out) {
+inv_status_t elf_check_program(const struct elf_header *h, const struct elf_program_header *p, uint64_t user_base,
+                               uint64_t user_end, struct elf_plan *out) {
     inv_status_t s = INV_OK;
 
     *out = (struct elf_plan){.position_independent = h->type == ET_DYN,

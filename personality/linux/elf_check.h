@@ -38,12 +38,12 @@ struct elf_plan {
     bool position_independent;
     bool stack_executable;
     uint64_t entry;
-    uint64_t phdr_vaddr;         // where the program headers are in memory, 0: not loaded
+    uint64_t phdr_vaddr; // where the program headers are in memory, 0: not loaded
     unsigned phnum;
-    uint64_t lowest, highest;    // of all segments, page aligned
-    uint64_t alignment;          // largest of the segments, a power of two, at least a page
-    uint64_t file_end;           // end of the highest file part (data end)
-    uint64_t memory_end;         // end of the highest segment, not aligned (program break)
+    uint64_t lowest, highest; // of all segments, page aligned
+    uint64_t alignment;       // largest of the segments, a power of two, at least a page
+    uint64_t file_end;        // end of the highest file part (data end)
+    uint64_t memory_end;      // end of the highest segment, not aligned (program break)
     uint64_t code_start, code_end, data_start;
     uint64_t interpreter_offset; // in the file
     size_t interpreter_size;     // with its NUL; 0: none
@@ -52,7 +52,7 @@ struct elf_plan {
 // The first n bytes of a file. NOT_EXECUTABLE: not an ELF64 program of this machine. *out_size: bytes of program headers at header->phoff.
 inv_status_t elf_check_header(const void *bytes, size_t n, struct elf_header *out, size_t *out_size);
 // The program headers, header->phnum of them. user_base, user_end: where user memory lies. NOT_EXECUTABLE, INVALID (a segment that cannot be mapped).
-inv_status_t elf_check_program(const struct elf_header *h, const struct elf_program_header *p, uint64_t user_base, uint64_t user_end,
-                               struct elf_plan *out);
+inv_status_t elf_check_program(const struct elf_header *h, const struct elf_program_header *p, uint64_t user_base,
+                               uint64_t user_end, struct elf_plan *out);
 
 #endif

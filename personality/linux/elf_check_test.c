@@ -33,11 +33,22 @@ static struct image good_image(void) {
                             .phoff = sizeof(struct elf_header),
                             .phentsize = sizeof(struct elf_program_header),
                             .phnum = 4}};
-    i.p[0] = (struct elf_program_header){.type = ELF_PT_LOAD, .flags = ELF_PF_R, .vaddr = 0x400000, .filesz = 0x400, .memsz = 0x400, .align = 4096};
-    i.p[1] = (struct elf_program_header){.type = ELF_PT_LOAD, .flags = ELF_PF_R | ELF_PF_X, .offset = 0x1000, .vaddr = 0x401000, .filesz = 0x2000,
-                                         .memsz = 0x2000, .align = 4096};
-    i.p[2] = (struct elf_program_header){.type = ELF_PT_LOAD, .flags = ELF_PF_R | ELF_PF_W, .offset = 0x3010, .vaddr = 0x404010, .filesz = 0x20,
-                                         .memsz = 0x3000, .align = 4096};
+    i.p[0] = (struct elf_program_header){
+        .type = ELF_PT_LOAD, .flags = ELF_PF_R, .vaddr = 0x400000, .filesz = 0x400, .memsz = 0x400, .align = 4096};
+    i.p[1] = (struct elf_program_header){.type = ELF_PT_LOAD,
+                                         .flags = ELF_PF_R | ELF_PF_X,
+                                         .offset = 0x1000,
+                                         .vaddr = 0x401000,
+                                         .filesz = 0x2000,
+                                         .memsz = 0x2000,
+                                         .align = 4096};
+    i.p[2] = (struct elf_program_header){.type = ELF_PT_LOAD,
+                                         .flags = ELF_PF_R | ELF_PF_W,
+                                         .offset = 0x3010,
+                                         .vaddr = 0x404010,
+                                         .filesz = 0x20,
+                                         .memsz = 0x3000,
+                                         .align = 4096};
     i.p[3] = (struct elf_program_header){.type = ELF_PT_GNU_STACK, .flags = ELF_PF_R | ELF_PF_W};
     return i;
 }
@@ -59,8 +70,10 @@ static void good_file(void) {
     struct elf_plan plan;
     bool good = run(&i, sizeof(i), &plan) == INV_OK;
 
-    good = good && plan.lowest == 0x400000 && plan.highest == 0x408000 && plan.memory_end == 0x407010 && plan.file_end == 0x404030;
-    good = good && plan.phdr_vaddr == 0x400040 && !plan.position_independent && !plan.stack_executable && plan.interpreter_size == 0;
+    good = good && plan.lowest == 0x400000 && plan.highest == 0x408000 && plan.memory_end == 0x407010 &&
+           plan.file_end == 0x404030;
+    good = good && plan.phdr_vaddr == 0x400040 && !plan.position_independent && !plan.stack_executable &&
+           plan.interpreter_size == 0;
     check("a_good_file_gives_its_plan", good);
 }
 
@@ -73,14 +86,14 @@ static void wrong_fields(void) {
     struct image i;
     bool good = true;
 
-#define WRONG(statement)                                                                                                               \
-    do {                                                                                                                               \
-        i = good_image();                                                                                                              \
-        statement;                                                                                                                     \
-        if (!refused(i, sizeof(i))) {                                                                                                  \
-            printf("FAIL accepted: %s\n", #statement);                                                                                 \
-            good = false;                                                                                                              \
-        }                                                                                                                              \
+#define WRONG(statement)                               \
+    do {                                               \
+        i = good_image();                              \
+        statement;                                     \
+        if (!refused(i, sizeof(i))) {                  \
+            printf("FAIL accepted: %s\n", #statement); \
+            good = false;                              \
+        }                                              \
     } while (0)
     WRONG(i.h.ident[0] = 0);
     WRONG(i.h.ident[4] = 1);
@@ -111,8 +124,8 @@ static bool plan_holds(const struct elf_plan *plan) {
         return false;
     if (!plan->position_independent && plan->lowest < USER_BASE)
         return false;
-    return plan->alignment >= 4096 && (plan->alignment & (plan->alignment - 1)) == 0 && plan->memory_end <= plan->highest &&
-           plan->file_end <= plan->highest && plan->interpreter_size <= 4096;
+    return plan->alignment >= 4096 && (plan->alignment & (plan->alignment - 1)) == 0 &&
+           plan->memory_end <= plan->highest && plan->file_end <= plan->highest && plan->interpreter_size <= 4096;
 }
 
 static void random_damage(void) {

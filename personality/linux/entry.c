@@ -26,8 +26,8 @@ static cold_fn int64_t call_unknown(struct arch_frame *f, uint64_t number) {
     uint64_t bit = 1ull << (slot % 64);
 
     if (!(atomic_fetch_or_explicit(&told[slot / 64], bit, memory_order_relaxed) & bit))
-        log_info("linux", "system call %lu is not there (pid %d, %s)", (unsigned long)number, linux_current_process()->number,
-                 current_thread()->name);
+        log_info("linux", "system call %lu is not there (pid %d, %s)", (unsigned long)number,
+                 linux_current_process()->number, current_thread()->name);
     return -LINUX_ENOSYS;
 }
 
@@ -97,5 +97,6 @@ struct token *linux_token(void) {
 }
 
 uint64_t linux_limit(unsigned resource) {
-    return atomic_load_explicit((_Atomic uint64_t *)&linux_current_process()->limits[resource].current, memory_order_relaxed);
+    return atomic_load_explicit((_Atomic uint64_t *)&linux_current_process()->limits[resource].current,
+                                memory_order_relaxed);
 }

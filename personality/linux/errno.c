@@ -71,7 +71,7 @@ static const uint16_t errnos[] = {
 int64_t linux_result(inv_status_t s) {
     if (s >= 0)
         return 0;
-    if ((size_t)-(int64_t)s >= sizeof(errnos) / sizeof(errnos[0]) || errnos[-s] == 0)
+    if ((size_t) - (int64_t)s >= sizeof(errnos) / sizeof(errnos[0]) || errnos[-s] == 0)
         return -LINUX_EIO;
     return -(int64_t)errnos[-s];
 }

@@ -20,8 +20,9 @@ int main(void) {
     for (unsigned i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         int64_t e = linux_result(statuses[i]);
         // EIO is also what an unknown status becomes: only I/O errors and lost peers may map to it.
-        int good = statuses[i] == INV_OK ? e == 0
-                                         : e < 0 && (e != -LINUX_EIO || statuses[i] == INV_ERR_IO || statuses[i] == INV_ERR_PEER_GONE);
+        int good = statuses[i] == INV_OK
+                       ? e == 0
+                       : e < 0 && (e != -LINUX_EIO || statuses[i] == INV_ERR_IO || statuses[i] == INV_ERR_PEER_GONE);
         if (!good) {
             printf("FAIL status %d has no error number\n", statuses[i]);
             failed = 1;

@@ -229,9 +229,13 @@ int64_t linux_execveat(struct arch_frame *f) {
             return -LINUX_ENOMEM;
         }
     }
-    struct exec_call c = {dirfd, path.text, name != NULL ? name : path.text,
-                          (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) | (flags & AT_EMPTY_PATH ? WALK_EMPTY_PATH : 0),
-                          LINUX_ARG(f, 2), LINUX_ARG(f, 3)};
+    struct exec_call c = {dirfd,
+                          path.text,
+                          name != NULL ? name : path.text,
+                          (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                              (flags & AT_EMPTY_PATH ? WALK_EMPTY_PATH : 0),
+                          LINUX_ARG(f, 2),
+                          LINUX_ARG(f, 3)};
     result = exec_do(&c, f);
     kfree(name);
     linux_path_put(&path);

@@ -15,13 +15,13 @@
 // argv and envp, copied into the kernel: first all argv strings, then all envp strings, each terminated. Scripts put a prefix before them.
 struct exec_strings {
     char *text;
-    size_t used, size, limit; // bytes; limit includes the pointers to come
-    struct job *job;          // charged with size
-    unsigned argc, envc;      // in text
-    size_t argv_bytes;        // of text
+    size_t used, size, limit;      // bytes; limit includes the pointers to come
+    struct job *job;               // charged with size
+    unsigned argc, envc;           // in text
+    size_t argv_bytes;             // of text
     char *prefix[EXEC_PREFIX_MAX]; // kmalloc strings, in the order of argv
     unsigned prefix_count;
-    bool skip_first;          // a script's argv[0] is left out
+    bool skip_first; // a script's argv[0] is left out
 };
 void exec_strings_init(struct exec_strings *s, struct job *job, uint64_t stack_limit);
 void exec_strings_free(struct exec_strings *s);
@@ -35,17 +35,18 @@ struct exec_image {
     struct linux_process *process; // limits and personality are read
     const struct vfs_caller *caller;
     struct exec_strings *strings;
-    const char *name;              // as given to execve: AT_EXECFN and comm
+    const char *name; // as given to execve: AT_EXECFN and comm
     /* out: */
-    struct file *file;             // counted: the program
-    struct token *token;           // counted: new credentials
+    struct file *file;   // counted: the program
+    struct token *token; // counted: new credentials
     bool secure, readable;
-    struct aspace *aspace;         // counted
+    struct aspace *aspace; // counted
     vaddr_t entry, sp;
 };
 int64_t exec_image_make(struct exec_image *x, int dirfd, const char *path, unsigned walk);
 void exec_image_free(struct exec_image *x);
 // credentials.c: who the program runs as. *out_secure: AT_SECURE.
-int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out, bool *out_secure);
+int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out,
+                         bool *out_secure);
 
 #endif

@@ -13,17 +13,36 @@
 #include <kernel/slab.h>
 #include <kernel/vdso.h>
 
-#define STACK_RANDOM_PAGES 0x3fffffull       // 16 GiB
-#define MMAP_RANDOM_PAGES  ((1ull << 28) - 1) // 1 TiB
-#define BREAK_RANDOM       0x02000000ull
-#define STACK_SPARE        (128u << 10)
-#define GAP_MINIMUM        (128ull << 20)
-#define DYNAMIC_BASE       0x555555554000ull  // position-independent programs: two thirds up
+#define STACK_RANDOM_PAGES    0x3fffffull        // 16 GiB
+#define MMAP_RANDOM_PAGES     ((1ull << 28) - 1) // 1 TiB
+#define BREAK_RANDOM          0x02000000ull
+#define STACK_SPARE           (128u << 10)
+#define GAP_MINIMUM           (128ull << 20)
+#define DYNAMIC_BASE          0x555555554000ull // position-independent programs: two thirds up
 #define PERSONALITY_NO_RANDOM 0x0040000u
 
 enum {
-    AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM,
-    AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51
+    AT_NULL,
+    AT_PHDR = 3,
+    AT_PHENT,
+    AT_PHNUM,
+    AT_PAGESZ,
+    AT_BASE,
+    AT_FLAGS,
+    AT_ENTRY,
+    AT_UID = 11,
+    AT_EUID,
+    AT_GID,
+    AT_EGID,
+    AT_PLATFORM,
+    AT_HWCAP,
+    AT_CLKTCK,
+    AT_SECURE = 23,
+    AT_RANDOM = 25,
+    AT_HWCAP2,
+    AT_EXECFN = 31,
+    AT_SYSINFO_EHDR = 33,
+    AT_MINSIGSTKSZ = 51
 };
 #define AUXV_WORDS 44
 
@@ -35,7 +54,8 @@ static bool randomized(const struct exec_image *x) {
         value = boot_option("norandmaps", NULL, 0) ? 1 : 0;
         atomic_store_explicit(&off, value, memory_order_relaxed);
     }
-    return value == 0 && !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) & PERSONALITY_NO_RANDOM);
+    return value == 0 &&
+           !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) & PERSONALITY_NO_RANDOM);
 }
 
 static uint64_t random_pages(const struct exec_image *x, uint64_t mask) {
@@ -87,7 +107,8 @@ static bool script_parse(char *head, size_t n, char **interpreter, char **argume
 }
 
 // Opens what is to run in the end and reads its head. The buffer has EXEC_HEAD_SIZE + 1 bytes.
-static int64_t program_open(struct exec_image *x, int dirfd, const char *path, unsigned walk, char *head, size_t *out_n) {
+static int64_t program_open(struct exec_image *x, int dirfd, const char *path, unsigned walk, char *head,
+                            size_t *out_n) {
     char *interpreter, *argument;
     const char *script = x->name;
 

@@ -8,10 +8,10 @@
 #include <arch/usercopy.h>
 #include <kernel/slab.h>
 
-#define STRING_MAX  (128u << 10)
-#define TOTAL_MIN   (128u << 10)
-#define TOTAL_MAX   (4u << 20) // what one block of kernel memory may have
-#define FIRST_SIZE  4096u
+#define STRING_MAX (128u << 10)
+#define TOTAL_MIN  (128u << 10)
+#define TOTAL_MAX  (4u << 20) // what one block of kernel memory may have
+#define FIRST_SIZE 4096u
 
 void exec_strings_init(struct exec_strings *s, struct job *job, uint64_t stack_limit) {
     *s = (struct exec_strings){.job = job};
@@ -53,7 +53,8 @@ static int64_t string_append(struct exec_strings *s, uint64_t user) {
     for (;;) {
         size_t room = s->size - s->used, length;
         if (room > 0) {
-            inv_status_t st = arch_string_from_user(s->text + s->used, (const char user_ptr *)user, MIN(room, STRING_MAX), &length);
+            inv_status_t st = arch_string_from_user(s->text + s->used, (const char user_ptr *)user,
+                                                    MIN(room, STRING_MAX), &length);
             if (st == INV_OK) {
                 s->used += length + 1;
                 return 0;

@@ -57,7 +57,8 @@ void linux_vfork_done(struct linux_process *p) {
 // The word that pthread_join waits for; only if somebody else has this memory.
 static void clear_child_tid(struct linux_thread *t) {
     struct linux_process *p = t->process;
-    bool shared = p->thread_count > 1 || atomic_load_explicit(&current_process()->aspace->obj.pointers, memory_order_relaxed) > 1;
+    bool shared = p->thread_count > 1 ||
+                  atomic_load_explicit(&current_process()->aspace->obj.pointers, memory_order_relaxed) > 1;
 
     if (t->clear_child_tid == 0 || !shared)
         return;
@@ -220,7 +221,8 @@ struct reaped {
 };
 
 // Hands one child on. Returns true, with *out, if the new parent does not want to wait for the zombie.
-static bool child_hand_on_locked(struct linux_process *child, struct linux_process *to, struct linux_process *leaving, struct reaped *out) {
+static bool child_hand_on_locked(struct linux_process *child, struct linux_process *to, struct linux_process *leaving,
+                                 struct reaped *out) {
     list_remove(&child->sibling);
     child->parent = to;
     atomic_store_explicit(&child->parent_id, to->number, memory_order_relaxed);
@@ -249,7 +251,8 @@ static void children_hand_on(struct linux_process *p) {
         spin_lock(&linux_tree_lock);
         more = !list_empty(&p->children);
         if (more)
-            (void)child_hand_on_locked(list_first(&p->children, struct linux_process, sibling), reaper_of_locked(p), p, &r);
+            (void)child_hand_on_locked(list_first(&p->children, struct linux_process, sibling), reaper_of_locked(p), p,
+                                       &r);
         spin_unlock(&linux_tree_lock);
         linux_group_waste_free(&r.waste);
         if (r.process != NULL)
@@ -264,7 +267,8 @@ void linux_memory_account(struct linux_process *p, struct aspace *as) {
 
     p->usage.faults_minor += atomic_load_explicit(&as->faults_minor, memory_order_relaxed);
     p->usage.faults_major += atomic_load_explicit(&as->faults_major, memory_order_relaxed);
-    p->usage.resident_peak = MAX(p->usage.resident_peak, atomic_load_explicit(&as->resident_peak, memory_order_relaxed));
+    p->usage.resident_peak = MAX(p->usage.resident_peak,
+                                 atomic_load_explicit(&as->resident_peak, memory_order_relaxed));
     spin_unlock_irq(&p->lock, flags);
 }
 

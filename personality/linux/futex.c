@@ -16,8 +16,17 @@
 #include <kernel/time.h>
 
 enum {
-    FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI,
-    FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET
+    FUTEX_WAIT,
+    FUTEX_WAKE,
+    FUTEX_FD,
+    FUTEX_REQUEUE,
+    FUTEX_CMP_REQUEUE,
+    FUTEX_WAKE_OP,
+    FUTEX_LOCK_PI,
+    FUTEX_UNLOCK_PI,
+    FUTEX_TRYLOCK_PI,
+    FUTEX_WAIT_BITSET,
+    FUTEX_WAKE_BITSET
 };
 #define FUTEX_PRIVATE        128u
 #define FUTEX_CLOCK_REALTIME 256u
@@ -39,11 +48,11 @@ struct bucket {
 } aligned_to(ARCH_CACHE_LINE);
 struct futex_waiter {
     struct list_node node;
-    struct futex_key key;            // bucket lock
-    struct bucket *_Atomic bucket;   // changes under both buckets' locks (requeue)
+    struct futex_key key;          // bucket lock
+    struct bucket *_Atomic bucket; // changes under both buckets' locks (requeue)
     struct thread *thread;
     uint32_t bits;
-    bool woken;                      // bucket lock
+    bool woken; // bucket lock
 };
 
 static struct bucket buckets[BUCKETS];
@@ -230,7 +239,8 @@ void linux_futex_wake_address(uint64_t address, unsigned count) {
 // --- requeue ---
 
 // Moves up to count waiters of one key to another. Both locks held.
-static int64_t requeue_locked(struct bucket *from, const struct futex_key *k, struct bucket *to, const struct futex_key *new_key, uint32_t count) {
+static int64_t requeue_locked(struct bucket *from, const struct futex_key *k, struct bucket *to,
+                              const struct futex_key *new_key, uint32_t count) {
     struct futex_waiter *w, *next;
     struct list_node moved;
     int64_t n = 0;

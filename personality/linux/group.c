@@ -56,7 +56,8 @@ static void group_place_locked(struct linux_group *g, struct linux_pid *pid, str
 }
 
 // p becomes the leader of a new session and a new group, both with its number.
-static void session_place_locked(struct linux_process *p, struct linux_session *s, struct linux_group *g, struct linux_group_waste *waste) {
+static void session_place_locked(struct linux_process *p, struct linux_session *s, struct linux_group *g,
+                                 struct linux_group_waste *waste) {
     if (p->group != NULL)
         linux_group_leave_locked(p, waste);
     s->pid = p->pid;
@@ -111,7 +112,8 @@ int64_t linux_setsid(struct arch_frame *f) {
 }
 
 // The rules of setpgid, in Linux's order. *out_group: the group to join, or NULL for a new one.
-static int64_t setpgid_check_locked(int pid, int number, struct linux_process **out_process, struct linux_group **out_group) {
+static int64_t setpgid_check_locked(int pid, int number, struct linux_process **out_process,
+                                    struct linux_group **out_group) {
     struct linux_process *me = linux_current_process();
     struct linux_process *p = linux_process_find_locked(pid);
 
@@ -222,7 +224,8 @@ static bool group_has_stopped_locked(struct linux_group *g) {
     return false;
 }
 
-void linux_group_check_orphan_locked(struct linux_process *p, struct linux_process *parent, const struct linux_process *leaving) {
+void linux_group_check_orphan_locked(struct linux_process *p, struct linux_process *parent,
+                                     const struct linux_process *leaving) {
     struct linux_group *g = p->group;
     struct linux_siginfo info;
 

@@ -84,7 +84,8 @@ static void console_open(const struct vfs_caller *c) {
     file_put(file);
 }
 
-static int64_t init_image(struct linux_process *p, const struct vfs_caller *caller, const char *path, struct exec_image *x) {
+static int64_t init_image(struct linux_process *p, const struct vfs_caller *caller, const char *path,
+                          struct exec_image *x) {
     const char **argv = kmalloc((ARGUMENTS_MAX + 1) * sizeof(char *));
     char *text = kstrdup(boot_info.cmdline);
     struct exec_strings strings;

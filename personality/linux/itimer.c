@@ -70,7 +70,8 @@ void linux_itimers_stop(struct linux_process *p) {
 }
 
 // Sets one timer; *out_left and *out_interval are what it had. value 0: off.
-static void timer_exchange(unsigned which, nstime_t value, nstime_t interval, nstime_t *out_left, nstime_t *out_interval, bool set) {
+static void timer_exchange(unsigned which, nstime_t value, nstime_t interval, nstime_t *out_left,
+                           nstime_t *out_interval, bool set) {
     struct linux_process *p = linux_current_process();
     struct linux_itimer *i = &p->itimers[which];
     irq_flags_t flags = spin_lock_irq(&p->lock);
@@ -107,8 +108,8 @@ struct user_itimerval {
 };
 
 static int64_t itimer_store(uint64_t user, nstime_t left, nstime_t interval) {
-    struct user_itimerval v = {(int64_t)(interval / NSEC_PER_SEC), (int64_t)(interval % NSEC_PER_SEC / NSEC_PER_USEC), (int64_t)(left / NSEC_PER_SEC),
-                               (int64_t)(left % NSEC_PER_SEC / NSEC_PER_USEC)};
+    struct user_itimerval v = {(int64_t)(interval / NSEC_PER_SEC), (int64_t)(interval % NSEC_PER_SEC / NSEC_PER_USEC),
+                               (int64_t)(left / NSEC_PER_SEC), (int64_t)(left % NSEC_PER_SEC / NSEC_PER_USEC)};
     return arch_copy_to_user((void user_ptr *)user, &v, sizeof(v)) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
@@ -140,11 +141,12 @@ int64_t linux_setitimer(struct arch_frame *f) {
     // A null value means zero: odd, and so in Linux.
     if (in != 0 && arch_copy_from_user(&v, (const void user_ptr *)in, sizeof(v)) != INV_OK)
         return -LINUX_EFAULT;
-    if (!timeval_valid(v.interval_seconds, v.interval_microseconds) || !timeval_valid(v.value_seconds, v.value_microseconds))
+    if (!timeval_valid(v.interval_seconds, v.interval_microseconds) ||
+        !timeval_valid(v.value_seconds, v.value_microseconds))
         return -LINUX_EINVAL;
     if ((uint32_t)which >= LINUX_ITIMERS)
         return -LINUX_EINVAL;
-    timer_exchange((unsigned)which, timeval_ns(v.value_seconds, v.value_microseconds), timeval_ns(v.interval_seconds, v.interval_microseconds), &left,
-                   &interval, true);
+    timer_exchange((unsigned)which, timeval_ns(v.value_seconds, v.value_microseconds),
+                   timeval_ns(v.interval_seconds, v.interval_microseconds), &left, &interval, true);
     return out != 0 ? itimer_store(out, left, interval) : 0;
 }

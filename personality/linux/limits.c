@@ -35,7 +35,8 @@ static void limit_apply(struct linux_process *p, unsigned resource) {
 }
 
 // fresh and old may be NULL.
-static int64_t limit_exchange(struct linux_process *p, unsigned resource, const struct linux_rlimit *fresh, struct linux_rlimit *old) {
+static int64_t limit_exchange(struct linux_process *p, unsigned resource, const struct linux_rlimit *fresh,
+                              struct linux_rlimit *old) {
     int64_t result = 0;
 
     if (resource >= LINUX_RLIM_COUNT)
@@ -78,7 +79,8 @@ static bool limits_accessible(struct linux_process *p) {
         return true;
     irq_flags_t flags = spin_lock_irq(&p->lock);
     const struct token *t = p->token;
-    bool same = me->uid == t->uid && me->uid == t->euid && me->uid == t->suid && me->gid == t->gid && me->gid == t->egid && me->gid == t->sgid;
+    bool same = me->uid == t->uid && me->uid == t->euid && me->uid == t->suid && me->gid == t->gid &&
+                me->gid == t->egid && me->gid == t->sgid;
     spin_unlock_irq(&p->lock, flags);
     return same;
 }
@@ -92,7 +94,8 @@ int64_t linux_prlimit64(struct arch_frame *f) {
     struct linux_process *p = (int)LINUX_ARG(f, 0) < 0 ? NULL : linux_process_of_tid((int)LINUX_ARG(f, 0));
     if (p == NULL)
         return -LINUX_ESRCH;
-    int64_t result = limits_accessible(p) ? limit_exchange(p, (unsigned)LINUX_ARG(f, 1), in != 0 ? &fresh : NULL, &old) : -LINUX_EPERM;
+    int64_t result = limits_accessible(p) ? limit_exchange(p, (unsigned)LINUX_ARG(f, 1), in != 0 ? &fresh : NULL, &old)
+                                          : -LINUX_EPERM;
     linux_process_put(p);
     if (result == 0 && out != 0 && arch_copy_to_user((void user_ptr *)out, &old, sizeof(old)) != INV_OK)
         result = -LINUX_EFAULT;

@@ -29,19 +29,20 @@
 #define MAP_HUGETLB         0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
 // What MAP_SHARED_VALIDATE accepts; others ignore unknown flags.
-#define MAP_KNOWN                                                                                                                      \
-    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | 0x0800u | 0x1000u | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK |    \
-     0x20000u | MAP_HUGETLB | MAP_FIXED_NOREPLACE | 0x4000000u)
-#define MIN_ADDRESS 65536u // vm.mmap_min_addr
+#define MAP_KNOWN                                                                                            \
+    (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | 0x0800u | 0x1000u | MAP_LOCKED | MAP_NORESERVE | \
+     MAP_POPULATE | MAP_NONBLOCK | 0x20000u | MAP_HUGETLB | MAP_FIXED_NOREPLACE | 0x4000000u)
+#define MIN_ADDRESS   65536u // vm.mmap_min_addr
 #define CAP_SYS_RAWIO 17
-#define CAP_IPC_LOCK 14
+#define CAP_IPC_LOCK  14
 
 static struct aspace *here(void) {
     return current_process()->aspace;
 }
 
 static unsigned prot_decode(uint64_t prot) {
-    unsigned p = (prot & PROT_READ ? MMU_READ : 0) | (prot & PROT_WRITE ? MMU_WRITE : 0) | (prot & PROT_EXEC ? MMU_EXECUTE : 0);
+    unsigned p = (prot & PROT_READ ? MMU_READ : 0) | (prot & PROT_WRITE ? MMU_WRITE : 0) |
+                 (prot & PROT_EXEC ? MMU_EXECUTE : 0);
     return p & MMU_WRITE ? p | MMU_READ : p; // the processor has no writing without reading
 }
 
@@ -135,7 +136,8 @@ static int64_t map_do(struct map_request *r, struct file *file, uint64_t prot, u
 }
 
 static bool lock_limit_passed(uint64_t length) {
-    return !token_capable(linux_token(), CAP_IPC_LOCK) && here()->locked_bytes + length > linux_limit(LINUX_RLIMIT_MEMLOCK);
+    return !token_capable(linux_token(), CAP_IPC_LOCK) &&
+           here()->locked_bytes + length > linux_limit(LINUX_RLIMIT_MEMLOCK);
 }
 
 int64_t linux_mmap(struct arch_frame *f) {
@@ -166,7 +168,8 @@ int64_t linux_mmap(struct arch_frame *f) {
     result = -LINUX_EOVERFLOW;
     if (file != NULL && offset + r.length < offset)
         goto out;
-    r.flags = (flags & MAP_GROWSDOWN ? MAPPING_GROWSDOWN : 0) | (flags & MAP_NORESERVE ? MAPPING_NORESERVE : 0) | (flags & MAP_LOCKED ? MAPPING_LOCKED | MAPPING_POPULATE : 0) |
+    r.flags = (flags & MAP_GROWSDOWN ? MAPPING_GROWSDOWN : 0) | (flags & MAP_NORESERVE ? MAPPING_NORESERVE : 0) |
+              (flags & MAP_LOCKED ? MAPPING_LOCKED | MAPPING_POPULATE : 0) |
               ((flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE ? MAPPING_POPULATE : 0);
     result = -LINUX_EAGAIN;
     if ((flags & MAP_LOCKED) && lock_limit_passed(r.length))
@@ -181,7 +184,8 @@ out:
 int64_t linux_munmap(struct arch_frame *f) {
     uint64_t start = LINUX_ARG(f, 0), length = LINUX_ARG(f, 1);
 
-    if ((start & ~PAGE_MASK) || start > ARCH_USER_END || length > ARCH_USER_END - start || ALIGN_UP(length, PAGE_SIZE) == 0)
+    if ((start & ~PAGE_MASK) || start > ARCH_USER_END || length > ARCH_USER_END - start ||
+        ALIGN_UP(length, PAGE_SIZE) == 0)
         return -LINUX_EINVAL;
     return linux_result(aspace_unmap(here(), start, ALIGN_UP(length, PAGE_SIZE)));
 }
@@ -212,7 +216,8 @@ int64_t linux_brk(struct arch_frame *f) {
 #define MREMAP_DONTUNMAP 4u
 
 int64_t linux_mremap(struct arch_frame *f) {
-    uint64_t old = LINUX_ARG(f, 0), old_length = LINUX_ARG(f, 1), length = LINUX_ARG(f, 2), flags = LINUX_ARG(f, 3), to = LINUX_ARG(f, 4);
+    uint64_t old = LINUX_ARG(f, 0), old_length = LINUX_ARG(f, 1), length = LINUX_ARG(f, 2), flags = LINUX_ARG(f, 3),
+             to = LINUX_ARG(f, 4);
     vaddr_t at;
 
     if (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
@@ -233,7 +238,8 @@ int64_t linux_mremap(struct arch_frame *f) {
         if (old + old_length > to && to + length > old)
             return -LINUX_EINVAL;
     }
-    inv_status_t s = aspace_remap(here(), old, old_length, length, (flags & MREMAP_MAYMOVE) != 0, (flags & MREMAP_FIXED) != 0, to, &at);
+    inv_status_t s = aspace_remap(here(), old, old_length, length, (flags & MREMAP_MAYMOVE) != 0,
+                                  (flags & MREMAP_FIXED) != 0, to, &at);
     return s == INV_OK ? (int64_t)at : linux_result(s);
 }
 
@@ -263,9 +269,28 @@ static bool covered(vaddr_t start, uint64_t length) {
 }
 
 enum {
-    MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_REMOVE, MADV_DONTFORK, MADV_DOFORK,
-    MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK,
-    MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_DONTNEED_LOCKED
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MADV_DONTNEED,
+    MADV_FREE = 8,
+    MADV_REMOVE,
+    MADV_DONTFORK,
+    MADV_DOFORK,
+    MADV_MERGEABLE,
+    MADV_UNMERGEABLE,
+    MADV_HUGEPAGE,
+    MADV_NOHUGEPAGE,
+    MADV_DONTDUMP,
+    MADV_DODUMP,
+    MADV_WIPEONFORK,
+    MADV_KEEPONFORK,
+    MADV_COLD,
+    MADV_PAGEOUT,
+    MADV_POPULATE_READ,
+    MADV_POPULATE_WRITE,
+    MADV_DONTNEED_LOCKED
 };
 
 int64_t linux_madvise(struct arch_frame *f) {
@@ -273,8 +298,18 @@ int64_t linux_madvise(struct arch_frame *f) {
     int advice = (int)LINUX_ARG(f, 2);
 
     switch (advice) {
-    case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED: case MADV_DONTNEED: case MADV_FREE:
-    case MADV_HUGEPAGE: case MADV_NOHUGEPAGE: case MADV_DONTDUMP: case MADV_DODUMP: case MADV_COLD: case MADV_PAGEOUT:
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_DONTNEED:
+    case MADV_FREE:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE:
+    case MADV_DONTDUMP:
+    case MADV_DODUMP:
+    case MADV_COLD:
+    case MADV_PAGEOUT:
     case MADV_DONTNEED_LOCKED: break;
     default: return -LINUX_EINVAL; // the others would have to be kept: said, not ignored
     }
@@ -297,7 +332,8 @@ int64_t linux_madvise(struct arch_frame *f) {
 int64_t linux_msync(struct arch_frame *f) {
     uint64_t start = LINUX_ARG(f, 0), length = ALIGN_UP(LINUX_ARG(f, 1), PAGE_SIZE), flags = LINUX_ARG(f, 2);
 
-    if (flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (start & ~PAGE_MASK) || (flags & MS_ASYNC && flags & MS_SYNC))
+    if (flags & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (start & ~PAGE_MASK) ||
+        (flags & MS_ASYNC && flags & MS_SYNC))
         return -LINUX_EINVAL;
     if (start + length < start || start > ARCH_USER_END || length > ARCH_USER_END - start)
         return -LINUX_ENOMEM;

@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PID_MAP_SIZE     32768
-#define PID_MAP_RESERVED 300 // after the first turn the search starts here: low numbers belong to what the machine started first
+#define PID_MAP_SIZE 32768
+#define PID_MAP_RESERVED \
+    300 // after the first turn the search starts here: low numbers belong to what the machine started first
 
 struct pid_map {
     uint64_t used[PID_MAP_SIZE / 64];
-    int last;      // given out last
+    int last; // given out last
     unsigned count;
 };
 // The next free number after the last one, going round: a number that was given back is the last to be used again. 0: all are in use.

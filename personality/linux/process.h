@@ -28,16 +28,16 @@
 #define LINUX_COMM_LENGTH 16
 
 struct linux_group {
-    struct linux_pid *pid;       // counted; immutable
+    struct linux_pid *pid;         // counted; immutable
     struct linux_session *session; // immutable; counted through session->groups
-    struct list_node members;    // tree lock: linux_process.group_node
+    struct list_node members;      // tree lock: linux_process.group_node
 };
 
 struct linux_session {
-    struct linux_pid *pid;  // counted; immutable
-    unsigned groups;        // tree lock: groups that belong to it; freed at zero
+    struct linux_pid *pid;        // counted; immutable
+    unsigned groups;              // tree lock: groups that belong to it; freed at zero
     struct linux_process *leader; // tree lock: NULL once it has ended. Not counted
-    struct tty *terminal;   // tree lock: controlling terminal, or NULL (terminals live for ever)
+    struct tty *terminal;         // tree lock: controlling terminal, or NULL (terminals live for ever)
 };
 
 // One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).
@@ -83,20 +83,20 @@ struct linux_process {
     struct linux_process *parent; // not counted: children are handed on before it goes
     struct list_node children;    // linux_process.sibling
     struct list_node sibling;
-    struct list_node all_node;    // all processes, in the order of creation
+    struct list_node all_node; // all processes, in the order of creation
     struct linux_group *group;
     struct list_node group_node;
     enum linux_process_state state;
-    int exit_signal;              // to the parent; 0: none
-    bool has_executed;            // setpgid by the parent is refused from now on
+    int exit_signal;   // to the parent; 0: none
+    bool has_executed; // setpgid by the parent is refused from now on
     struct linux_usage children_usage;
 
     /* atomic: */
-    _Atomic int parent_id; // for getppid
+    _Atomic int parent_id;      // for getppid
     _Atomic bool vfork_pending; // the parent waits until exec or exit
     _Atomic uint32_t personality, dumpable;
     _Atomic int oom_score_adj;
-    bool unkillable;       // process 1: signals that it does not handle are not sent; immutable
+    bool unkillable; // process 1: signals that it does not handle are not sent; immutable
 
     struct waitq child_wait; // woken when a child changes state
     struct waitq vfork_wait;
@@ -104,26 +104,26 @@ struct linux_process {
 
     struct spinlock lock; // rank SIGNAL
     /* lock: */
-    struct process *process;      // counted, I2
-    struct list_node threads;     // linux_thread.node
+    struct process *process;  // counted, I2
+    struct list_node threads; // linux_thread.node
     unsigned thread_count;
     struct linux_sighand *sighand; // counted; replaced by exec alone
-    struct linux_pending pending; // signals to the process as a whole
-    unsigned queued;              // queue entries held by pending and by the threads' own
-    struct token *token;          // counted: of the first thread, for checks by others
-    struct file *exe;             // counted, or NULL
+    struct linux_pending pending;  // signals to the process as a whole
+    unsigned queued;               // queue entries held by pending and by the threads' own
+    struct token *token;           // counted: of the first thread, for checks by others
+    struct file *exe;              // counted, or NULL
     struct linux_rlimit limits[LINUX_RLIM_COUNT];
     bool group_exit, executing;   // no new thread
     bool stop_requested, stopped; // every thread is to park; all have
     int stop_signal;
     enum linux_stop_notice notice;      // to be sent as SIGCHLD by the next thread that passes user_return
     enum linux_stop_notice wait_notice; // not yet consumed by wait
-    int wait_code;                // stop signal behind wait_notice
-    int exit_status;              // as wait reports it: code << 8 or signal
-    char last_name[LINUX_COMM_LENGTH]; // of the last thread: what a zombie is called
+    int wait_code;                      // stop signal behind wait_notice
+    int exit_status;                    // as wait reports it: code << 8 or signal
+    char last_name[LINUX_COMM_LENGTH];  // of the last thread: what a zombie is called
     int parent_death_signal;
     bool child_subreaper;
-    struct linux_usage usage;     // of threads that have ended
+    struct linux_usage usage; // of threads that have ended
     struct linux_itimer itimers[LINUX_ITIMERS];
 };
 
@@ -140,13 +140,13 @@ struct linux_thread {
     nstime_t start_time;
 
     /* own thread; others under process lock: */
-    struct fd_table *files;        // counted
-    struct fs_context *fs;         // counted
-    struct token *token;           // counted
-    linux_sigset_t blocked;        // I3
+    struct fd_table *files; // counted
+    struct fs_context *fs;  // counted
+    struct token *token;    // counted
+    linux_sigset_t blocked; // I3
     struct linux_pending pending;
-    bool parked;                   // in a job control stop
-    linux_sigset_t waiting;        // rt_sigtimedwait: signals taken although blocked
+    bool parked;            // in a job control stop
+    linux_sigset_t waiting; // rt_sigtimedwait: signals taken although blocked
 
     /* own thread: */
     linux_sigset_t saved_blocked;
@@ -157,7 +157,7 @@ struct linux_thread {
     struct linux_restart restart;
     struct {
         uint64_t vector, error, address;
-    } trap;                        // the last exception, for signal frames
+    } trap; // the last exception, for signal frames
     int exit_status;
     int nice, policy, rt_priority; // as the scheduling calls tell them
     bool keep_capabilities;
@@ -168,9 +168,15 @@ extern struct list_node linux_processes; // tree lock: all_node
 extern struct linux_process *linux_init; // process 1, from its start on
 extern const struct personality_ops linux_ops;
 
-static inline struct linux_thread *linux_current(void) { return linux_thread(current_thread()); }
-static inline struct linux_process *linux_current_process(void) { return linux_thread(current_thread())->process; }
-static inline struct job *linux_job(void) { return current_process()->obj.job; }
+static inline struct linux_thread *linux_current(void) {
+    return linux_thread(current_thread());
+}
+static inline struct linux_process *linux_current_process(void) {
+    return linux_thread(current_thread())->process;
+}
+static inline struct job *linux_job(void) {
+    return current_process()->obj.job;
+}
 
 // --- process.c: memory and counts ---
 // A process without threads, with one count, nothing but limits, token, sighand, exe copied from parent (NULL: fresh). NULL: no memory.
@@ -217,7 +223,8 @@ void linux_session_leader_exit(struct linux_process *p);
 // True if no member of g has a parent in another group of the same session. leaving: a process counted as gone, or NULL.
 bool linux_group_orphaned_locked(struct linux_group *g, const struct linux_process *leaving);
 // p ends, or its parent does: SIGHUP and SIGCONT to a group that has just become orphaned and has stopped members.
-void linux_group_check_orphan_locked(struct linux_process *p, struct linux_process *parent, const struct linux_process *leaving);
+void linux_group_check_orphan_locked(struct linux_process *p, struct linux_process *parent,
+                                     const struct linux_process *leaving);
 
 // --- exit.c ---
 // Ends the calling thread's process with a wait status. Never returns.
@@ -238,17 +245,17 @@ nstime_t linux_process_runtime_locked(struct linux_process *p); // lp->lock
 void linux_usage_of_thread(struct linux_thread *t, struct linux_usage *out);
 void linux_usage_add(struct linux_usage *to, const struct linux_usage *from);
 void linux_process_usage_locked(struct linux_process *p, struct linux_usage *out); // lp->lock: ended and live threads
-struct linux_rusage { // as user memory has it
+struct linux_rusage {                                                              // as user memory has it
     int64_t user_seconds, user_microseconds, system_seconds, system_microseconds;
-    int64_t resident_peak, shared, data, stack, faults_minor, faults_major, swaps, blocks_in, blocks_out, messages_sent, messages_received, signals,
-        switches_voluntary, switches_forced;
+    int64_t resident_peak, shared, data, stack, faults_minor, faults_major, swaps, blocks_in, blocks_out, messages_sent,
+        messages_received, signals, switches_voluntary, switches_forced;
 };
 void linux_rusage_fill(struct linux_rusage *out, const struct linux_usage *u);
 
 // --- itimer.c ---
 void linux_itimers_init(struct linux_process *p);
-void linux_itimers_stop(struct linux_process *p);       // waits for a handler that runs; thread context
-int64_t linux_alarm_set(uint64_t seconds);              // returns the seconds that were left
+void linux_itimers_stop(struct linux_process *p); // waits for a handler that runs; thread context
+int64_t linux_alarm_set(uint64_t seconds);        // returns the seconds that were left
 
 // --- futex.c ---
 void linux_robust_list_exit(struct linux_thread *t);
@@ -264,9 +271,11 @@ bool linux_may_signal(const struct token *sender, const struct token *target);
 bool linux_may_inspect(struct linux_process *p);
 
 // --- arch_x86_64.c ---
-void linux_arch_clone_frame(struct arch_frame *f, uint64_t stack);               // a child's registers: result 0, stack pointer if not 0
-void linux_arch_clone_thread(struct thread *child, bool new_tls, uint64_t tls); // FPU state, TLS bases from the current thread
-void linux_arch_exec_reset(void);                                               // FPU, TLS bases of the current thread
+void linux_arch_clone_frame(struct arch_frame *f,
+                            uint64_t stack); // a child's registers: result 0, stack pointer if not 0
+void linux_arch_clone_thread(struct thread *child, bool new_tls,
+                             uint64_t tls); // FPU state, TLS bases from the current thread
+void linux_arch_exec_reset(void);           // FPU, TLS bases of the current thread
 uint64_t linux_arch_hwcap(void);
 uint64_t linux_arch_frame_minimum(void); // AT_MINSIGSTKSZ
 // True, with the result, if the frame is that of a call whose result nobody has looked at; resolved: it is an ordinary frame from now on.

@@ -74,7 +74,8 @@ static int64_t params_apply(struct target *t, int policy, int rt_priority, int n
 }
 
 static bool policy_known(int policy) {
-    return policy == SCHED_OTHER || policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_BATCH || policy == SCHED_IDLE;
+    return policy == SCHED_OTHER || policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_BATCH ||
+           policy == SCHED_IDLE;
 }
 
 static bool policy_realtime(int policy) {
@@ -113,7 +114,8 @@ static int64_t scheduler_set(int tid, int policy, int rt_priority, int nice) {
         policy = t.thread->policy;
     if (nice == INT32_MIN)
         nice = t.thread->nice;
-    if (policy_known(policy) && rt_priority >= 0 && rt_priority <= RT_PRIORITY_MAX && policy_realtime(policy) == (rt_priority != 0))
+    if (policy_known(policy) && rt_priority >= 0 && rt_priority <= RT_PRIORITY_MAX &&
+        policy_realtime(policy) == (rt_priority != 0))
         result = change_allowed(&t, policy, rt_priority, nice);
     if (result == 0)
         result = params_apply(&t, policy, rt_priority, nice);
@@ -198,14 +200,16 @@ int64_t linux_sched_setattr(struct arch_frame *f) {
         return -LINUX_EFAULT;
     if (a.flags & ~0x1ull || a.nice < -20 || a.nice > 19)
         return -LINUX_EINVAL;
-    return scheduler_set((int)LINUX_ARG(f, 0), (int)a.policy, (int)a.priority, policy_realtime((int)a.policy) ? INT32_MIN : a.nice);
+    return scheduler_set((int)LINUX_ARG(f, 0), (int)a.policy, (int)a.priority,
+                         policy_realtime((int)a.policy) ? INT32_MIN : a.nice);
 }
 
 int64_t linux_sched_getattr(struct arch_frame *f) {
     struct sched_attributes a = {.size = sizeof(a)};
     struct target t;
 
-    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) < sizeof(a) || LINUX_ARG(f, 2) > PAGE_SIZE || LINUX_ARG(f, 3) != 0)
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) < sizeof(a) ||
+        LINUX_ARG(f, 2) > PAGE_SIZE || LINUX_ARG(f, 3) != 0)
         return -LINUX_EINVAL;
     if (!target_get((int)LINUX_ARG(f, 0), &t))
         return -LINUX_ESRCH;
@@ -218,7 +222,9 @@ int64_t linux_sched_getattr(struct arch_frame *f) {
 
 int64_t linux_sched_get_priority_max(struct arch_frame *f) {
     int policy = (int)LINUX_ARG(f, 0);
-    return policy_realtime(policy) ? RT_PRIORITY_MAX : policy_known(policy) || policy == SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+    return policy_realtime(policy)                            ? RT_PRIORITY_MAX
+           : policy_known(policy) || policy == SCHED_DEADLINE ? 0
+                                                              : -LINUX_EINVAL;
 }
 
 int64_t linux_sched_get_priority_min(struct arch_frame *f) {
@@ -233,7 +239,9 @@ int64_t linux_sched_rr_get_interval(struct arch_frame *f) {
         return -LINUX_EINVAL;
     if (!target_get((int)LINUX_ARG(f, 0), &t))
         return -LINUX_ESRCH;
-    nstime_t slice = t.thread->policy == SCHED_RR ? RR_INTERVAL : t.thread->policy == SCHED_FIFO ? 0 : 4 * NSEC_PER_MSEC;
+    nstime_t slice = t.thread->policy == SCHED_RR     ? RR_INTERVAL
+                     : t.thread->policy == SCHED_FIFO ? 0
+                                                      : 4 * NSEC_PER_MSEC;
     target_put(&t);
     struct linux_timespec ts = {0, (int64_t)slice};
     return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &ts, sizeof(ts)) == INV_OK ? 0 : -LINUX_EFAULT;
@@ -254,7 +262,9 @@ int64_t linux_sched_setaffinity(struct arch_frame *f) {
             cpuset_add(&set, cpu);
     if (!target_get((int)LINUX_ARG(f, 0), &t))
         return -LINUX_ESRCH;
-    int64_t result = t.same_user || token_capable(linux_token(), CAP_SYS_NICE) ? linux_result(sched_set_affinity(t.core, &set)) : -LINUX_EPERM;
+    int64_t result = t.same_user || token_capable(linux_token(), CAP_SYS_NICE)
+                         ? linux_result(sched_set_affinity(t.core, &set))
+                         : -LINUX_EPERM;
     target_put(&t);
     return result;
 }
@@ -292,8 +302,8 @@ enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 struct nice_visit {
     int which;
     uint32_t who;
-    int set, best;     // set: the new value; best: the lowest found
-    int64_t result;    // of setting
+    int set, best;  // set: the new value; best: the lowest found
+    int64_t result; // of setting
     unsigned found;
 };
 
@@ -313,7 +323,8 @@ static void nice_change(struct nice_visit *v, struct target *t) {
     else if (v->set < t->thread->nice && !capable && (uint64_t)(20 - v->set) > linux_limit(LINUX_RLIMIT_NICE))
         v->result = -LINUX_EACCES;
     else if (v->result == -LINUX_ESRCH || v->result == 0)
-        v->result = policy_realtime(t->thread->policy) ? (t->thread->nice = v->set, 0) : params_apply(t, t->thread->policy, 0, v->set);
+        v->result = policy_realtime(t->thread->policy) ? (t->thread->nice = v->set, 0)
+                                                       : params_apply(t, t->thread->policy, 0, v->set);
 }
 
 // The next process after number that matches, or 0.
@@ -323,7 +334,8 @@ static int nice_next(const struct nice_visit *v, int after) {
 
     spin_lock(&linux_tree_lock);
     list_for_each(p, &linux_processes, all_node) {
-        if (p->number > after && (best == 0 || p->number < best) && p->state == LINUX_PROCESS_LIVE && nice_matches_locked(v, p))
+        if (p->number > after && (best == 0 || p->number < best) && p->state == LINUX_PROCESS_LIVE &&
+            nice_matches_locked(v, p))
             best = p->number;
     }
     spin_unlock(&linux_tree_lock);

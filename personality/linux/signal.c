@@ -76,7 +76,8 @@ void linux_sigmask_end(bool interrupted) {
     if (!t->restore_blocked)
         return;
     if (interrupted) {
-        thread_set_work(t->thread, THREAD_WORK_PERSONALITY); // the way back restores it, behind a handler's frame if one runs
+        thread_set_work(t->thread,
+                        THREAD_WORK_PERSONALITY); // the way back restores it, behind a handler's frame if one runs
         return;
     }
     t->restore_blocked = false;
@@ -297,6 +298,7 @@ int64_t linux_rt_tgsigqueueinfo(struct arch_frame *f) {
 
     if (tgid <= 0 || tid <= 0)
         return -LINUX_EINVAL;
-    result = queueinfo_get(LINUX_ARG(f, 3), (int)LINUX_ARG(f, 2), tid == linux_current()->pid->number ? linux_current_process()->number : tid, &info);
+    result = queueinfo_get(LINUX_ARG(f, 3), (int)LINUX_ARG(f, 2),
+                           tid == linux_current()->pid->number ? linux_current_process()->number : tid, &info);
     return result != 0 ? result : thread_kill(tgid, tid, &info);
 }

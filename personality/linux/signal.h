@@ -26,11 +26,11 @@ struct linux_thread;
 #define LINUX_SA_NODEFER   0x40000000ull
 #define LINUX_SA_RESETHAND 0x80000000ull
 
-#define LINUX_SI_USER    0
-#define LINUX_SI_KERNEL  0x80
-#define LINUX_SI_QUEUE   (-1)
-#define LINUX_SI_TIMER   (-2)
-#define LINUX_SI_TKILL   (-6)
+#define LINUX_SI_USER       0
+#define LINUX_SI_KERNEL     0x80
+#define LINUX_SI_QUEUE      (-1)
+#define LINUX_SI_TIMER      (-2)
+#define LINUX_SI_TKILL      (-6)
 #define LINUX_CLD_EXITED    1
 #define LINUX_CLD_KILLED    2
 #define LINUX_CLD_DUMPED    3
@@ -91,7 +91,8 @@ void signal_pending_discard(struct linux_process *lp, struct linux_pending *p, l
 // Takes the next signal that is not in blocked out of the thread's own or the process's pending. 0: none.
 int signal_dequeue(struct linux_thread *t, linux_sigset_t blocked, struct linux_siginfo *out);
 // False: the queue is full or memory is out, and nothing was added.
-must_check bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info, bool must_queue);
+must_check bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info,
+                               bool must_queue);
 // Sets or clears the thread's work bit by what is pending for it. Own thread: clears too.
 void signal_recalculate(struct linux_thread *t, bool own);
 
@@ -128,6 +129,7 @@ void signal_set_blocked(linux_sigset_t set); // of the current thread; never SIG
 
 // --- arch_x86_64.c ---
 // Builds the frame for a handler and points the registers at it. mask: what to restore. False: the stack cannot be written.
-bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info, linux_sigset_t mask);
+bool linux_arch_signal_frame(struct arch_frame *f, const struct linux_sigaction *a, const struct linux_siginfo *info,
+                             linux_sigset_t mask);
 
 #endif

@@ -126,7 +126,8 @@ static bool stop_allowed(struct linux_process *p, int signal, irq_flags_t *flags
 // --- delivery ---
 
 // Takes the next signal that needs a handler; carries default actions out on the way. 0: none is left. lp->lock held.
-static int signal_next(struct linux_thread *t, struct linux_sigaction *action, struct linux_siginfo *info, irq_flags_t *flags) {
+static int signal_next(struct linux_thread *t, struct linux_sigaction *action, struct linux_siginfo *info,
+                       irq_flags_t *flags) {
     struct linux_process *p = t->process;
 
     for (;;) {
@@ -162,7 +163,8 @@ static int signal_next(struct linux_thread *t, struct linux_sigaction *action, s
             continue;
         if (what == SIGNAL_DEFAULT_STOP) {
             // A SIGCONT in between cancels the stop.
-            if (stop_allowed(p, signal, flags) && !p->group_exit && !signal_set_has(p->pending.set | t->pending.set, LINUX_SIGCONT))
+            if (stop_allowed(p, signal, flags) && !p->group_exit &&
+                !signal_set_has(p->pending.set | t->pending.set, LINUX_SIGCONT))
                 stop_begin(p, signal);
             continue;
         }
@@ -171,7 +173,8 @@ static int signal_next(struct linux_thread *t, struct linux_sigaction *action, s
     }
 }
 
-static void handler_enter(struct arch_frame *f, struct linux_thread *t, const struct linux_sigaction *a, const struct linux_siginfo *info) {
+static void handler_enter(struct arch_frame *f, struct linux_thread *t, const struct linux_sigaction *a,
+                          const struct linux_siginfo *info) {
     linux_sigset_t mask = t->restore_blocked ? t->saved_blocked : t->blocked;
 
     trace(signal_deliver, info->signo, 0, 0);

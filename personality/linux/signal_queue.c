@@ -73,7 +73,8 @@ int signal_dequeue(struct linux_thread *t, linux_sigset_t blocked, struct linux_
     return signal;
 }
 
-bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info, bool must_queue) {
+bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info,
+                    bool must_queue) {
     struct linux_sigqueue *q = NULL;
 
     if (info->signo < LINUX_SIGRTMIN && signal_set_has(p->set, info->signo))
@@ -93,7 +94,8 @@ bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const str
 
 void signal_recalculate(struct linux_thread *t, bool own) {
     struct linux_process *lp = t->process;
-    bool work = ((t->pending.set | lp->pending.set) & ~t->blocked) != 0 || lp->stop_requested || lp->notice != LINUX_NOTICE_NONE;
+    bool work = ((t->pending.set | lp->pending.set) & ~t->blocked) != 0 || lp->stop_requested ||
+                lp->notice != LINUX_NOTICE_NONE;
 
     if (work)
         thread_set_work(t->thread, THREAD_WORK_PERSONALITY);

@@ -80,7 +80,8 @@ static struct linux_thread *thread_choose(struct linux_process *p, struct linux_
 static bool signal_fatal_locked(struct linux_process *p, const struct linux_thread *t, int signal) {
     if (signal == LINUX_SIGKILL)
         return !p->unkillable;
-    return signal_handler(p->sighand, signal) == LINUX_SIG_DFL && signal_default_action(signal) == SIGNAL_DEFAULT_TERMINATE && !p->unkillable &&
+    return signal_handler(p->sighand, signal) == LINUX_SIG_DFL &&
+           signal_default_action(signal) == SIGNAL_DEFAULT_TERMINATE && !p->unkillable &&
            !signal_set_has(t->blocked | t->waiting, signal);
 }
 

@@ -125,8 +125,19 @@ int64_t linux_reboot(struct arch_frame *f) {
 
 // --- the log ---
 
-enum { SYSLOG_CLOSE, SYSLOG_OPEN, SYSLOG_READ, SYSLOG_READ_ALL, SYSLOG_READ_CLEAR, SYSLOG_CLEAR, SYSLOG_CONSOLE_OFF, SYSLOG_CONSOLE_ON,
-       SYSLOG_CONSOLE_LEVEL, SYSLOG_SIZE_UNREAD, SYSLOG_SIZE_BUFFER };
+enum {
+    SYSLOG_CLOSE,
+    SYSLOG_OPEN,
+    SYSLOG_READ,
+    SYSLOG_READ_ALL,
+    SYSLOG_READ_CLEAR,
+    SYSLOG_CLEAR,
+    SYSLOG_CONSOLE_OFF,
+    SYSLOG_CONSOLE_ON,
+    SYSLOG_CONSOLE_LEVEL,
+    SYSLOG_SIZE_UNREAD,
+    SYSLOG_SIZE_BUFFER
+};
 
 static _Atomic uint64_t log_cleared_at; // first record that READ_ALL shows
 
@@ -256,7 +267,8 @@ int64_t linux_getrandom(struct arch_frame *f) {
         return -LINUX_EINVAL;
     while (done < size) {
         size_t n = MIN(size - done, sizeof(block));
-        inv_status_t s = random_read(block, n, (flags & GRND_NONBLOCK ? RANDOM_NONBLOCK : 0) | (flags & GRND_INSECURE ? RANDOM_INSECURE : 0));
+        inv_status_t s = random_read(
+            block, n, (flags & GRND_NONBLOCK ? RANDOM_NONBLOCK : 0) | (flags & GRND_INSECURE ? RANDOM_INSECURE : 0));
         if (s != INV_OK)
             return done > 0 ? (int64_t)done : s == INV_ERR_INTERRUPTED ? -LINUX_ERESTARTSYS : linux_result(s);
         size_t left = arch_copy_to_user_partial((void user_ptr *)(user + done), block, n);

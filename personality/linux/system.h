@@ -6,8 +6,8 @@
 #define LINUX_SYSTEM_H
 
 #define LINUX_NAME_LENGTH 65
-#define LINUX_RELEASE "6.1.0-invar"
-#define LINUX_VERSION "Invar " CONFIG_VERSION
+#define LINUX_RELEASE     "6.1.0-invar"
+#define LINUX_VERSION     "Invar " CONFIG_VERSION
 
 void linux_host_name(char out[LINUX_NAME_LENGTH]);
 void linux_domain_name(char out[LINUX_NAME_LENGTH]);

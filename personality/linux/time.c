@@ -8,8 +8,17 @@
 #include <kernel/time.h>
 
 enum {
-    CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
-    CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_TAI = 11
+    CLOCK_REALTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_PROCESS_CPUTIME,
+    CLOCK_THREAD_CPUTIME,
+    CLOCK_MONOTONIC_RAW,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_BOOTTIME,
+    CLOCK_REALTIME_ALARM,
+    CLOCK_BOOTTIME_ALARM,
+    CLOCK_TAI = 11
 };
 #define TIMER_ABSTIME     1u
 #define COARSE_RESOLUTION 4000000ull
@@ -77,7 +86,8 @@ int64_t linux_clock_getres(struct arch_frame *f) {
 
     if (result != 0 || LINUX_ARG(f, 1) == 0)
         return result;
-    return timespec_store(LINUX_ARG(f, 1), id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE ? COARSE_RESOLUTION : 1);
+    return timespec_store(LINUX_ARG(f, 1),
+                          id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE ? COARSE_RESOLUTION : 1);
 }
 
 static int64_t wall_set(nstime_t t) {

@@ -6,14 +6,14 @@
 
 #include <arch/usercopy.h>
 
-#define WNOHANG     0x00000001u
-#define WUNTRACED   0x00000002u // WSTOPPED
-#define WEXITED     0x00000004u
-#define WCONTINUED  0x00000008u
-#define WNOWAIT     0x01000000u
-#define WNOTHREAD   0x20000000u // children belong to processes here: every thread waits for all
-#define WALL        0x40000000u
-#define WCLONE      0x80000000u
+#define WNOHANG    0x00000001u
+#define WUNTRACED  0x00000002u // WSTOPPED
+#define WEXITED    0x00000004u
+#define WCONTINUED 0x00000008u
+#define WNOWAIT    0x01000000u
+#define WNOTHREAD  0x20000000u // children belong to processes here: every thread waits for all
+#define WALL       0x40000000u
+#define WCLONE     0x80000000u
 
 enum wait_kind_of_id { WAIT_ALL, WAIT_PID, WAIT_GROUP };
 
@@ -188,8 +188,9 @@ int64_t linux_waitid(struct arch_frame *f) {
             return -LINUX_EFAULT;
     }
     // Only the fields that waitid defines are written: signo, errno, code, pid, uid, status.
-    if (LINUX_ARG(f, 2) != 0 && (arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 2), &info, 12) != INV_OK ||
-                                 arch_copy_to_user((void user_ptr *)(LINUX_ARG(f, 2) + 16), &info.sender, 12) != INV_OK))
+    if (LINUX_ARG(f, 2) != 0 &&
+        (arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 2), &info, 12) != INV_OK ||
+         arch_copy_to_user((void user_ptr *)(LINUX_ARG(f, 2) + 16), &info.sender, 12) != INV_OK))
         return -LINUX_EFAULT;
     return 0;
 }

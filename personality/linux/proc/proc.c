@@ -24,7 +24,9 @@ static uint64_t number_of_inode(const struct proc_entry *e, const struct linux_p
 }
 
 static uint32_t mode_of(const struct proc_entry *e) {
-    static const uint32_t type[] = {[PROC_FILE] = MODE_REGULAR, [PROC_DIRECTORY] = MODE_DIRECTORY, [PROC_LINK] = MODE_SYMLINK,
+    static const uint32_t type[] = {[PROC_FILE] = MODE_REGULAR,
+                                    [PROC_DIRECTORY] = MODE_DIRECTORY,
+                                    [PROC_LINK] = MODE_SYMLINK,
                                     [PROC_SPECIAL] = MODE_DIRECTORY};
     return type[e->kind] | e->mode;
 }
@@ -58,7 +60,8 @@ static void owner_of(struct linux_process *p, uint32_t *out_uid, uint32_t *out_g
     object_put(&t->obj);
 }
 
-struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, struct linux_process *process, int number) {
+struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, struct linux_process *process,
+                         int number) {
     struct proc_node *n = kzalloc(sizeof(*n));
     struct inode *i = n != NULL ? inode_alloc(sb, mode_of(entry)) : NULL;
 
@@ -200,11 +203,13 @@ static inv_status_t directory_attributes(struct inode *i, struct inode_stat *out
 }
 
 // Nothing can be made here, whoever asks: there is no such place.
-static inv_status_t no_create(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev, struct token *who, struct inode **out) {
+static inv_status_t no_create(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
+                              struct token *who, struct inode **out) {
     return INV_ERR_NOT_FOUND;
 }
 
-static inv_status_t no_mkdir(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who, struct inode **out) {
+static inv_status_t no_mkdir(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who,
+                             struct inode **out) {
     return INV_ERR_NOT_FOUND;
 }
 
@@ -213,7 +218,8 @@ static const struct inode_ops directory_ops = {.lookup = directory_lookup,
                                                .mkdir = no_mkdir,
                                                .revalidate = process_revalidate,
                                                .getattr = directory_attributes};
-static const struct inode_ops fixed_directory_ops = {.lookup = directory_lookup, .create = no_create, .mkdir = no_mkdir};
+static const struct inode_ops fixed_directory_ops = {
+    .lookup = directory_lookup, .create = no_create, .mkdir = no_mkdir};
 static const struct inode_ops special_ops = {.lookup = special_lookup,
                                              .create = no_create,
                                              .mkdir = no_mkdir,
@@ -257,7 +263,8 @@ static inv_status_t root_lookup(struct inode *dir, const char *name, size_t leng
     if (p == NULL)
         return INV_ERR_NOT_FOUND;
     // A thread's number that is not a process's can be looked up, as in Linux, though it is not listed.
-    *out = proc_inode(dir->superblock, p->number == number ? &proc_process_entry : &proc_task_entry, p, p->number == number ? 0 : number);
+    *out = proc_inode(dir->superblock, p->number == number ? &proc_process_entry : &proc_task_entry, p,
+                      p->number == number ? 0 : number);
     linux_process_put(p);
     return made(*out, out);
 }
@@ -323,19 +330,25 @@ inv_status_t proc_task_list(struct file *f, struct dir_context *c) {
 
     for (int tid = thread_next(n->process, from); tid != 0; tid = thread_next(n->process, tid + 1)) {
         size_t length = (size_t)snprintf(name, sizeof(name), "%d", tid);
-        if (!c->emit(c, name, length, 0x300000ull + (unsigned)tid, MODE_DIRECTORY >> 12, PROCESS_FIRST + (unsigned)tid + 1))
+        if (!c->emit(c, name, length, 0x300000ull + (unsigned)tid, MODE_DIRECTORY >> 12,
+                     PROCESS_FIRST + (unsigned)tid + 1))
             return INV_OK;
         c->position = PROCESS_FIRST + (unsigned)tid + 1;
     }
     return INV_OK;
 }
 
-const struct proc_entry proc_root_entry = {
-    .name = "/", .mode = 0555, .kind = PROC_SPECIAL, .children = proc_root_children, .lookup = root_lookup, .list = root_list};
+const struct proc_entry proc_root_entry = {.name = "/",
+                                           .mode = 0555,
+                                           .kind = PROC_SPECIAL,
+                                           .children = proc_root_children,
+                                           .lookup = root_lookup,
+                                           .list = root_list};
 
 // --- the file system ---
 
-static inv_status_t proc_mount(const struct fs_type *type, const char *source, unsigned flags, const char *options, struct superblock *sb) {
+static inv_status_t proc_mount(const struct fs_type *type, const char *source, unsigned flags, const char *options,
+                               struct superblock *sb) {
     (void)type, (void)source, (void)flags, (void)options;
     sb->magic = PROC_MAGIC;
     sb->block_size = PAGE_SIZE;
@@ -353,7 +366,8 @@ static inv_status_t proc_statfs(struct superblock *sb, struct fs_statistics *out
     return INV_OK;
 }
 
-static struct fs_type proc_type = {.name = "proc", .mount = proc_mount, .inode_delete = node_delete, .statfs = proc_statfs};
+static struct fs_type proc_type = {
+    .name = "proc", .mount = proc_mount, .inode_delete = node_delete, .statfs = proc_statfs};
 
 static inv_status_t proc_init(void) {
     fs_register(&proc_type);

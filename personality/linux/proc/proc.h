@@ -32,9 +32,9 @@ struct proc_node {
 };
 
 enum proc_kind { PROC_FILE, PROC_DIRECTORY, PROC_LINK, PROC_SPECIAL /* a directory with lookup and list of its own */ };
-#define PROC_INSPECT (1u << 0)  // needs the right to inspect the process
-#define PROC_AT_OPEN (1u << 1)  // text is made at open alone: it takes locks that a read may not
-#define PROC_NO_TASK (1u << 2)  // not in task directories
+#define PROC_INSPECT (1u << 0) // needs the right to inspect the process
+#define PROC_AT_OPEN (1u << 1) // text is made at open alone: it takes locks that a read may not
+#define PROC_NO_TASK (1u << 2) // not in task directories
 
 struct proc_entry {
     const char *name;
@@ -58,7 +58,8 @@ static inline const struct proc_node *proc_node(const struct inode *i) {
     return i->data;
 }
 // An inode for entry, of process and number. NULL: no memory.
-struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, struct linux_process *process, int number);
+struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, struct linux_process *process,
+                         int number);
 const struct proc_entry *proc_entry_find(const struct proc_entry *table, const char *name, size_t length);
 // Lists a table from position c->position on (2 is its first); positions end at 2 + entries. False: the buffer is full.
 bool proc_list_table(struct dir_context *c, const struct proc_entry *table, unsigned skip_flags);

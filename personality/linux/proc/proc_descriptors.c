@@ -17,7 +17,8 @@ static inv_status_t descriptor_file(struct linux_process *p, int fd, struct file
     return s == INV_OK ? INV_OK : INV_ERR_NOT_FOUND;
 }
 
-static inv_status_t lookup(struct inode *dir, const struct proc_entry *entry, const char *name, size_t length, struct inode **out) {
+static inv_status_t lookup(struct inode *dir, const struct proc_entry *entry, const char *name, size_t length,
+                           struct inode **out) {
     const struct proc_node *n = proc_node(dir);
     struct file *f;
     int fd;
@@ -100,11 +101,16 @@ static void info_show(struct proc_text *t, const struct proc_node *n) {
         (void)!fd_get_flags(files, n->number, &close_on_exec);
         fd_table_put(files);
     }
-    proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", f->position, (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0),
-               f->inode->ino);
+    proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", f->position,
+               (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), f->inode->ino);
     file_put(f);
 }
 
-const struct proc_entry proc_descriptor_link = {
-    .name = "link", .mode = 0700, .kind = PROC_LINK, .flags = PROC_INSPECT, .follow = link_follow, .readlink = link_text};
-const struct proc_entry proc_descriptor_info = {.name = "info", .mode = 0400, .kind = PROC_FILE, .flags = PROC_INSPECT, .show = info_show};
+const struct proc_entry proc_descriptor_link = {.name = "link",
+                                                .mode = 0700,
+                                                .kind = PROC_LINK,
+                                                .flags = PROC_INSPECT,
+                                                .follow = link_follow,
+                                                .readlink = link_text};
+const struct proc_entry proc_descriptor_info = {
+    .name = "info", .mode = 0400, .kind = PROC_FILE, .flags = PROC_INSPECT, .show = info_show};

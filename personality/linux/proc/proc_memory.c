@@ -46,9 +46,9 @@ static bool mapping_show(const struct mapping *map, void *arg) {
         major = (unsigned)(i->superblock->device >> 32);
         minor = (unsigned)i->superblock->device;
     }
-    proc_print(m->text, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", map->start, map->end, map->prot & MMU_READ ? 'r' : '-',
-               map->prot & MMU_WRITE ? 'w' : '-', map->prot & MMU_EXECUTE ? 'x' : '-', map->flags & MAPPING_SHARED ? 's' : 'p', offset, major,
-               minor, ino);
+    proc_print(m->text, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", map->start, map->end,
+               map->prot & MMU_READ ? 'r' : '-', map->prot & MMU_WRITE ? 'w' : '-', map->prot & MMU_EXECUTE ? 'x' : '-',
+               map->flags & MAPPING_SHARED ? 's' : 'p', offset, major, minor, ino);
     // Names begin in the 74th column.
     if (map->owner != NULL || map->label != NULL || (map->flags & (MAPPING_STACK | MAPPING_HEAP))) {
         while (m->text->used - before < 73 && !m->text->failed)

@@ -82,8 +82,9 @@ static void show_core_pattern(struct proc_text *t, const struct proc_node *n) {
 // --- kernel/random ---
 
 static void uuid_print(struct proc_text *t, const uint8_t b[16]) {
-    proc_print(t, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0], b[1], b[2], b[3], b[4], b[5],
-               (b[6] & 0x0f) | 0x40, b[7], (b[8] & 0x3f) | 0x80, b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    proc_print(t, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0], b[1], b[2], b[3],
+               b[4], b[5], (b[6] & 0x0f) | 0x40, b[7], (b[8] & 0x3f) | 0x80, b[9], b[10], b[11], b[12], b[13], b[14],
+               b[15]);
 }
 
 static void show_uuid(struct proc_text *t, const struct proc_node *n) {

@@ -20,14 +20,29 @@ static void show_meminfo(struct proc_text *t, const struct proc_node *n) {
         const char *name;
         uint64_t pages;
     } lines[] = {
-        {"MemTotal", s.total},  {"MemFree", s.free},        {"MemAvailable", s.free > s.reserve ? s.free - s.reserve : 0},
-        {"Buffers", 0},         {"Cached", 0},              {"SwapCached", 0},
-        {"Active", 0},          {"Inactive", 0},            {"SwapTotal", 0},
-        {"SwapFree", 0},        {"Dirty", 0},               {"Writeback", 0},
-        {"AnonPages", s.anonymous}, {"Mapped", 0},          {"Shmem", 0},
-        {"KReclaimable", 0},    {"Slab", s.slab},           {"SReclaimable", 0},
-        {"SUnreclaim", s.slab}, {"KernelStack", s.kernel},  {"PageTables", s.tables},
-        {"CommitLimit", s.total}, {"Committed_AS", s.anonymous},
+        {"MemTotal", s.total},
+        {"MemFree", s.free},
+        {"MemAvailable", s.free > s.reserve ? s.free - s.reserve : 0},
+        {"Buffers", 0},
+        {"Cached", 0},
+        {"SwapCached", 0},
+        {"Active", 0},
+        {"Inactive", 0},
+        {"SwapTotal", 0},
+        {"SwapFree", 0},
+        {"Dirty", 0},
+        {"Writeback", 0},
+        {"AnonPages", s.anonymous},
+        {"Mapped", 0},
+        {"Shmem", 0},
+        {"KReclaimable", 0},
+        {"Slab", s.slab},
+        {"SReclaimable", 0},
+        {"SUnreclaim", s.slab},
+        {"KernelStack", s.kernel},
+        {"PageTables", s.tables},
+        {"CommitLimit", s.total},
+        {"Committed_AS", s.anonymous},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
         size_t width = strlen(lines[i].name);
@@ -77,8 +92,8 @@ static void show_stat(struct proc_text *t, const struct proc_node *n) {
         stat_cpu(t, name, now > own ? now - own : 0, own);
     }
     sched_load(load, &running, &total);
-    proc_print(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\nsoftirq 0\n", interrupts,
-               counter_sum(offsetof(struct counters, context_switches)), (clock_wall() - now) / SECOND,
+    proc_print(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\nsoftirq 0\n",
+               interrupts, counter_sum(offsetof(struct counters, context_switches)), (clock_wall() - now) / SECOND,
                counter_sum(offsetof(struct counters, forks)) + 1, MAX(running, 1u));
 }
 
@@ -90,8 +105,9 @@ static void show_cpuinfo(struct proc_text *t, const struct proc_node *n) {
     for (unsigned i = 0; i < cpu_count; i++) {
         if (!cpuset_has(&cpu_online, i))
             continue;
-        proc_print(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n", i, vendor, family,
-                   number, model, stepping);
+        proc_print(
+            t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n",
+            i, vendor, family, number, model, stepping);
         proc_print(t, "physical id\t: %u\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nflags\t\t:", i);
         linux_arch_cpu_flags(t, proc_print_word);
         proc_print(t, "\ncache_alignment\t: %u\n\n", ARCH_CACHE_LINE);
@@ -142,25 +158,30 @@ static void show_partitions(struct proc_text *t, const struct proc_node *n) {
 }
 
 static void slab_show(struct slab_cache *c, void *arg) {
-    uint64_t used = atomic_load_explicit(&c->allocated, memory_order_relaxed), slabs = atomic_load_explicit(&c->slabs, memory_order_relaxed);
-    proc_print(arg, "%-17s %6lu %6lu %6u %4u %4u : tunables 0 0 0 : slabdata %6lu %6lu 0\n", c->name, used, slabs * c->per_slab, c->object_size,
-               c->per_slab, 1u << c->order, slabs, slabs);
+    uint64_t used = atomic_load_explicit(&c->allocated, memory_order_relaxed),
+             slabs = atomic_load_explicit(&c->slabs, memory_order_relaxed);
+    proc_print(arg, "%-17s %6lu %6lu %6u %4u %4u : tunables 0 0 0 : slabdata %6lu %6lu 0\n", c->name, used,
+               slabs * c->per_slab, c->object_size, c->per_slab, 1u << c->order, slabs, slabs);
 }
 
 static void show_slabinfo(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t, "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n");
+    proc_print(
+        t,
+        "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>\n");
     slab_for_each(slab_show, t);
 }
 
 // --- mounts ---
 
-static bool mount_show(struct mount *m, const char *source, const char *target, const char *type, const char *options, void *arg) {
+static bool mount_show(struct mount *m, const char *source, const char *target, const char *type, const char *options,
+                       void *arg) {
     proc_print(arg, "%s %s %s %s 0 0\n", source, target, type, options);
     return true;
 }
 
-static void mounts_of(struct proc_text *t, struct linux_process *p, bool (*fn)(struct mount *m, const char *source, const char *target,
-                                                                                const char *type, const char *options, void *arg)) {
+static void mounts_of(struct proc_text *t, struct linux_process *p,
+                      bool (*fn)(struct mount *m, const char *source, const char *target, const char *type,
+                                 const char *options, void *arg)) {
     struct vfs_caller caller;
     struct fs_context *fs = p != NULL ? proc_fs(p, 0) : NULL;
 
@@ -176,12 +197,13 @@ void proc_show_mounts(struct proc_text *t, const struct proc_node *n) {
     mounts_of(t, n->process, mount_show);
 }
 
-static bool mountinfo_show(struct mount *m, const char *source, const char *target, const char *type, const char *options, void *arg) {
+static bool mountinfo_show(struct mount *m, const char *source, const char *target, const char *type,
+                           const char *options, void *arg) {
     struct mount_description d;
 
     mount_describe(m, &d);
-    proc_print(arg, "%u %u %u:%u / %s %s - %s %s %s\n", d.id, d.parent_id, (unsigned)(d.device >> 32), (unsigned)d.device, target, options, type,
-               source, d.read_only ? "ro" : "rw");
+    proc_print(arg, "%u %u %u:%u / %s %s - %s %s %s\n", d.id, d.parent_id, (unsigned)(d.device >> 32),
+               (unsigned)d.device, target, options, type, source, d.read_only ? "ro" : "rw");
     return true;
 }
 

@@ -6,7 +6,7 @@
 
 #include <kernel/slab.h>
 
-#define FIRST_SIZE 1024u
+#define FIRST_SIZE    1024u
 #define SIZE_MAX_TEXT (1u << 20)
 
 static bool room_make(struct proc_text *t, size_t n) {

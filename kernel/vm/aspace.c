@@ -209,40 +209,60 @@ static void mapping_fill(struct mapping *m, const struct map_request *r, vaddr_t
         m->owner->ops->get(m->owner);
 }
 
+// Takes the lock with two spare mappings in hand if start or end fall into the middle of a mapping (and may cut it).
+// NO_MEMORY: the lock is not held.
+static inv_status_t lock_with_spares(struct aspace *as, vaddr_t start, vaddr_t end, struct mapping *spares[2]) {
+    mutex_lock(&as->lock);
+    const struct mapping *low = mapping_find(as, start), *high = mapping_find(as, end);
+    if (likely((!low || low->start == start) && (!high || high->start == end)))
+        return INV_OK;
+    mutex_unlock(&as->lock);
+    spares[0] = mapping_alloc(as);
+    spares[1] = mapping_alloc(as);
+    if (!spares[0] || !spares[1])
+        return INV_ERR_NO_MEMORY;
+    mutex_lock(&as->lock);
+    return INV_OK;
+}
+
+// The part of aspace_map under the lock. *m becomes NULL when it is in the tree.
+static inv_status_t map_locked(struct aspace *as, const struct map_request *r, uint64_t length, struct mapping **m,
+                               struct mapping *spares[2], struct list_node *doomed, vaddr_t *out_at) {
+    inv_status_t status = request_place(as, r, length, out_at);
+    vaddr_t at = *out_at;
+
+    if (status == INV_OK)
+        status = object_prepare(r);
+    if (status == INV_OK && (r->place & (MAP_AT | MAP_REPLACE)) == (MAP_AT | MAP_REPLACE))
+        status = aspace_unmap_locked(as, at, at + length, spares, doomed);
+    if (status != INV_OK)
+        return status;
+    mapping_fill(*m, r, at, length);
+    mapping_insert(as, *m);
+    *m = NULL;
+    mapping_merge(as, at, at + length, doomed);
+    return INV_OK;
+}
+
 inv_status_t aspace_map(struct aspace *as, const struct map_request *r, vaddr_t *out_address) {
     struct list_node doomed = LIST_INIT(doomed);
-    struct mapping *spares[2] = {NULL, NULL}, *m = mapping_alloc();
-    bool replaces = (r->place & (MAP_AT | MAP_REPLACE)) == (MAP_AT | MAP_REPLACE);
+    struct mapping *spares[2] = {NULL, NULL}, *m = NULL;
     uint64_t length;
     vaddr_t at = 0;
 
     inv_status_t status = request_check(r, &length);
-    if (replaces) {
-        spares[0] = mapping_alloc();
-        spares[1] = mapping_alloc();
-    }
-    if (status == INV_OK && (!m || (replaces && (!spares[0] || !spares[1]))))
-        status = INV_ERR_NO_MEMORY;
     if (status != INV_OK)
-        goto free_spares;
-    mutex_lock(&as->lock);
-    status = request_place(as, r, length, &at);
-    if (status == INV_OK)
-        status = object_prepare(r);
-    if (status == INV_OK && replaces)
-        status = aspace_unmap_locked(as, at, at + length, spares, &doomed);
+        return status;
+    m = mapping_alloc(as);
+    status = m ? lock_with_spares(as, r->address, r->address + length, spares) : INV_ERR_NO_MEMORY;
     if (status == INV_OK) {
-        mapping_fill(m, r, at, length);
-        mapping_insert(as, m);
-        m = NULL;
-        mapping_merge(as, at, at + length, &doomed);
+        status = map_locked(as, r, length, &m, spares, &doomed, &at);
+        mutex_unlock(&as->lock);
+        mapping_bury(&doomed);
     }
-    mutex_unlock(&as->lock);
-    mapping_bury(&doomed);
     if (status == INV_OK && r->flags & (MAPPING_POPULATE | MAPPING_LOCKED))
         aspace_populate(as, at, at + length);
     *out_address = at;
-free_spares:
     mapping_free(m);
     mapping_free(spares[0]);
     mapping_free(spares[1]);
@@ -339,11 +359,10 @@ typedef inv_status_t (*range_fn)(struct aspace *as, vaddr_t start, vaddr_t end, 
                                  struct mapping *spares[2], struct list_node *doomed);
 static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, range_fn fn) {
     struct list_node doomed = LIST_INIT(doomed);
-    struct mapping *spares[2] = {mapping_alloc(), mapping_alloc()};
-    inv_status_t status = INV_ERR_NO_MEMORY;
+    struct mapping *spares[2] = {NULL, NULL};
+    inv_status_t status = lock_with_spares(as, start, end, spares);
 
-    if (spares[0] && spares[1]) {
-        mutex_lock(&as->lock);
+    if (status == INV_OK) {
         status = fn(as, start, end, prot, spares, &doomed);
         mutex_unlock(&as->lock);
         mapping_bury(&doomed);
@@ -477,7 +496,7 @@ static bool heap_grow(struct aspace *as, vaddr_t start, vaddr_t end, struct mapp
 
 vaddr_t aspace_set_brk(struct aspace *as, vaddr_t brk, uint64_t data_limit) {
     struct list_node doomed = LIST_INIT(doomed);
-    struct mapping *spares[2] = {mapping_alloc(), mapping_alloc()};
+    struct mapping *spares[2] = {mapping_alloc(as), mapping_alloc(as)};
 
     mutex_lock(&as->lock);
     vaddr_t old_end = ALIGN_UP(as->brk, (vaddr_t)PAGE_SIZE), new_end = ALIGN_UP(brk, (vaddr_t)PAGE_SIZE);

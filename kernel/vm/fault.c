@@ -252,7 +252,7 @@ static bool stack_grow(struct aspace *as, struct mapping *m, vaddr_t va) {
 
     if (start < floor || m->end - start > as->stack_limit || as->mapped_bytes + (m->start - start) > as->address_limit)
         return false;
-    if (!mapping_anon_empty(m, start, m->start))
+    if (m->object || !mapping_anon_empty(m, start, m->start))
         return false;
     mapping_set_bounds(m, start, m->end);
     return true;

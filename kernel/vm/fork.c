@@ -46,12 +46,13 @@ static void write_protect(struct mapping *m, struct tlb_batch *batch) {
 }
 
 static inv_status_t mapping_copy(struct aspace *to, struct mapping *m, struct tlb_batch *batch, struct cloned *last) {
-    struct mapping *copy = mapping_alloc();
+    struct mapping *copy = mapping_alloc(to);
     inv_status_t status = INV_OK;
 
     if (!copy)
         return INV_ERR_NO_MEMORY;
     *copy = *m;
+    copy->aspace = to;
     list_init(&copy->vmo_node);
     copy->flags &= ~MAPPING_LOCKED;
     copy->anon = NULL;

@@ -10,13 +10,15 @@
 // Invariants:
 //  I1. Mappings are not empty, page aligned and do not overlap; each has its gap in the tree of gaps (mapping_gap.c).
 //  I2. A mapping with an object is on the object's list as long as it is in the tree.
-//  I3. Mappings that share a private layer (after a split) have the same anchor, so that no two pages of them have one
+//  I3. A mapping is charged to the job of its aspace from mapping_alloc to mapping_free.
+//  I4. Mappings that share a private layer (after a split) have the same anchor, so that no two pages of them have one
 //      slot.
 
 #include "mapping.h"
 #include "vmo_slots.h"
 
 #include <kernel/assert.h>
+#include <kernel/job.h>
 #include <kernel/slab.h>
 
 static struct slab_cache mapping_cache;
@@ -25,17 +27,27 @@ void mapping_init_boot(void) {
     slab_cache_init(&mapping_cache, "mapping", sizeof(struct mapping), 0);
 }
 
-struct mapping *mapping_alloc(void) {
-    struct mapping *m = slab_zalloc(&mapping_cache);
+struct mapping *mapping_alloc(struct aspace *as) {
+    struct job *job = as->obj.job;
 
-    if (m)
+    if (job && job_charge(job, JOB_MEMORY, sizeof(struct mapping)) != INV_OK)
+        return NULL;
+    struct mapping *m = slab_zalloc(&mapping_cache);
+    if (m) {
+        m->aspace = as;
         list_init(&m->vmo_node);
+    } else if (job) {
+        job_uncharge(job, JOB_MEMORY, sizeof(struct mapping));
+    }
     return m;
 }
 
 void mapping_free(struct mapping *m) {
-    if (m)
-        slab_free(&mapping_cache, m);
+    if (!m)
+        return;
+    if (m->aspace->obj.job)
+        job_uncharge(m->aspace->obj.job, JOB_MEMORY, sizeof(struct mapping));
+    slab_free(&mapping_cache, m);
 }
 
 static inline struct mapping *of_node(struct rb_node *n) {
@@ -91,7 +103,7 @@ static void tree_insert(struct aspace *as, struct mapping *m) {
 
 void mapping_insert(struct aspace *as, struct mapping *m) {
     DEBUG_ASSERT(m->start < m->end && IS_ALIGNED(m->start | m->end, PAGE_SIZE));
-    m->aspace = as;
+    DEBUG_ASSERT(m->aspace == as);
     tree_insert(as, m);
     mapping_gap_update(as, m, false);
     struct mapping *next = mapping_next(m);

@@ -14,9 +14,9 @@
 #define STACK_GUARD_GAP ((uint64_t)256 * PAGE_SIZE) // kept free below a growing stack
 
 void mapping_init_boot(void);
-// Allocates a mapping, zeroed and on no tree or list; no lock needed. NULL: no memory. mapping_free is for one that was
-// never inserted.
-struct mapping *mapping_alloc(void);
+// Allocates a mapping for as, zeroed, on no tree or list, and charged to as's job; no lock needed. NULL: no memory, no
+// quota. mapping_free is for one that was never inserted.
+struct mapping *mapping_alloc(struct aspace *as);
 void mapping_free(struct mapping *m);
 
 // The mapping that contains va, or NULL.

@@ -189,8 +189,8 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
         status = aspace_unmap_locked(as, r->old + r->new_length, r->old + r->old_length, r->spares, &r->doomed);
         if (status != INV_OK)
             return status;
-        r->spares[1] = r->spares[1] ? r->spares[1] : mapping_alloc(); // the cut may have used them
-        r->spares[0] = r->spares[0] ? r->spares[0] : mapping_alloc();
+        r->spares[1] = r->spares[1] ? r->spares[1] : mapping_alloc(as); // the cut may have used them
+        r->spares[0] = r->spares[0] ? r->spares[0] : mapping_alloc(as);
         if (r->fixed && (!r->spares[0] || !r->spares[1]))
             return INV_ERR_NO_MEMORY;
         r->old_length = r->new_length;
@@ -221,12 +221,12 @@ inv_status_t aspace_remap(struct aspace *as, vaddr_t old, uint64_t old_length, u
         .fixed = fixed,
         .doomed = LIST_INIT(r.doomed),
     };
-    bool have_all = (r.extension = mapping_alloc()) != NULL;
+    bool have_all = (r.extension = mapping_alloc(as)) != NULL;
 
     if (r.old_length < old_length || r.new_length < new_length)
         r.new_length = 0; // overflow: INVALID below
     for (unsigned i = 0; i < ARRAY_SIZE(r.spares); i++)
-        have_all &= (r.spares[i] = mapping_alloc()) != NULL;
+        have_all &= (r.spares[i] = mapping_alloc(as)) != NULL;
     inv_status_t status = arguments_check(&r);
     if (status == INV_OK && !have_all)
         status = INV_ERR_NO_MEMORY;

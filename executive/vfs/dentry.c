@@ -32,15 +32,18 @@
 #include "inode.h"
 
 #define PRUNE_BATCH 16
+#define PRUNE_LOOK  64 // names looked at before the cache's lock is let go for a moment
 
 _Atomic uint32_t tree_sequence;
 
 static struct spinlock cache_lock = SPINLOCK_INIT(LOCK_RANK_VFS_DCACHE);
 static struct list_node lru = LIST_INIT(lru); // cache_lock: coldest first
-static size_t lru_count, lru_limit;           // cache_lock
+static _Atomic size_t lru_count;              // written under cache_lock
+static size_t lru_limit;                      // immutable after boot
 static struct dentry *_Atomic *table;
 static unsigned table_shift; // 64 - log2 of the buckets
 static uint64_t table_seed;
+uint32_t component_seed;
 static struct slab_cache dentry_cache;
 
 struct dentry_long_name {
@@ -62,10 +65,11 @@ void dentry_cache_init(void) {
         panic("no memory for the name cache");
     table_shift = 64 - bits;
     random_bytes(&table_seed, sizeof(table_seed));
+    random_bytes(&component_seed, sizeof(component_seed));
 }
 
 uint32_t component_hash(const char *text, size_t length) {
-    uint32_t h = COMPONENT_HASH_START;
+    uint32_t h = component_seed;
     for (size_t i = 0; i < length; i++)
         h = component_hash_step(h, text[i]);
     return h;
@@ -396,72 +400,91 @@ void dentry_put(struct dentry *d) {
         dentry_prune(PRUNE_BATCH);
 }
 
-// Claims up to PRUNE_BATCH cold dentries onto list (by lru_node). sb NULL: any, with a second chance for those used since. True: there may be more.
-static size_t prune_claim(struct superblock *sb, size_t n, struct list_node *list) {
-    size_t claimed = 0, seen = 0;
-    struct dentry *d, *next;
+// Claims cold dentries onto list (by lru_node), looking at no more than PRUNE_LOOK. sb NULL: any, with a second chance for those used since. What is kept goes
+// to the warm end. Returns how many were looked at.
+static size_t prune_claim(struct superblock *sb, size_t most, struct list_node *list, size_t *inout_claimed) {
+    size_t seen = 0, claimed = 0;
     spin_lock(&cache_lock);
-    size_t most = sb != NULL ? lru_count : 4 * n;
-    list_for_each_safe(d, next, &lru, lru_node) {
-        if (claimed == n || seen++ == most)
-            break;
-        if (sb != NULL && d->superblock != sb)
-            continue;
-        if (sb == NULL && dentry_has(d, DENTRY_REFERENCED)) {
+    for (; seen < PRUNE_LOOK && claimed < most && !list_empty(&lru); seen++) {
+        struct dentry *d = list_first(&lru, struct dentry, lru_node);
+        bool keep = sb != NULL ? d->superblock != sb : dentry_has(d, DENTRY_REFERENCED);
+        if (keep && sb == NULL)
             dentry_clear_flag(d, DENTRY_REFERENCED);
+        if (keep) {
             list_remove(&d->lru_node);
             list_push_back(&lru, &d->lru_node);
         } else if (dentry_claim_locked(d)) {
             list_push_back(list, &d->lru_node);
             claimed++;
-        } else if (sb == NULL) {
+        } else {
             off_lru_locked(d); // in use; comes back when it is let go (I4)
         }
     }
     spin_unlock(&cache_lock);
-    return claimed;
+    *inout_claimed += claimed;
+    return seen;
 }
 
-static size_t prune(struct superblock *sb, size_t n) {
-    struct list_node list = LIST_INIT(list);
-    size_t claimed = prune_claim(sb, n, &list);
+// Frees what was claimed, and what that lets go.
+static void list_free(struct list_node *list) {
     bool ignored = false;
-    while (!list_empty(&list)) {
-        struct dentry *d = list_first(&list, struct dentry, lru_node);
+    while (!list_empty(list)) {
+        struct dentry *d = list_first(list, struct dentry, lru_node);
         list_remove(&d->lru_node);
         for (d = dentry_free(d); d != NULL;)
             d = dentry_put_one(d, &ignored);
     }
-    return claimed;
 }
 
 size_t dentry_prune(size_t n) {
-    return prune(NULL, n);
+    struct list_node list = LIST_INIT(list);
+    size_t claimed = 0, turns = 4 * n / PRUNE_LOOK + 4;
+    while (claimed < n && turns-- != 0 && prune_claim(NULL, n - claimed, &list, &claimed) != 0)
+        list_free(&list);
+    return claimed;
 }
 
+// Round the list as long as there is something to free: what is freed lets its parent go, which then comes onto the list.
 void dentry_prune_superblock(struct superblock *sb) {
-    while (prune(sb, PRUNE_BATCH) != 0)
-        ;
+    size_t claimed;
+    do {
+        struct list_node list = LIST_INIT(list);
+        size_t left = atomic_load_explicit(&lru_count, memory_order_relaxed), seen;
+        claimed = 0;
+        do {
+            seen = prune_claim(sb, PRUNE_BATCH, &list, &claimed);
+            list_free(&list);
+            left -= MIN(left, seen);
+        } while (left != 0 && seen != 0);
+    } while (claimed != 0);
+}
+
+// Claims some of the children onto list; those in use are unhashed and go to the end. False: none is left that can be found.
+static bool children_claim(struct dentry *d, struct list_node *list) {
+    bool more = true;
+    spin_lock(&cache_lock);
+    for (int i = 0; i < PRUNE_BATCH && more; i++) {
+        struct dentry *child = list_first(&d->children, struct dentry, child_node);
+        if (list_empty(&d->children) || !dentry_has(child, DENTRY_HASHED)) {
+            more = false;
+        } else if (dentry_claim_locked(child)) {
+            list_push_back(list, &child->lru_node);
+        } else {
+            chain_remove_locked(child);
+            list_remove(&child->child_node);
+            list_push_back(&d->children, &child->child_node);
+        }
+    }
+    spin_unlock(&cache_lock);
+    return more;
 }
 
 void dentry_drop_children(struct dentry *d) {
     struct list_node list = LIST_INIT(list);
-    struct dentry *child, *next;
-    bool ignored = false;
-    spin_lock(&cache_lock);
-    list_for_each_safe(child, next, &d->children, child_node) {
-        if (dentry_claim_locked(child))
-            list_push_back(&list, &child->lru_node);
-        else if (dentry_has(child, DENTRY_HASHED))
-            chain_remove_locked(child);
-    }
-    spin_unlock(&cache_lock);
-    while (!list_empty(&list)) {
-        child = list_first(&list, struct dentry, lru_node);
-        list_remove(&child->lru_node);
-        struct dentry *parent = dentry_free(child);
-        if (parent != NULL && dentry_put_one(parent, &ignored) != NULL)
-            panic("a removed directory was freed while in use");
+    bool more = true;
+    while (more) {
+        more = children_claim(d, &list);
+        list_free(&list);
     }
 }
 

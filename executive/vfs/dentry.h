@@ -55,7 +55,7 @@ void dentry_cache_init(void);
 static inline uint32_t component_hash_step(uint32_t hash, char c) {
     return (hash ^ (uint8_t)c) * 0x01000193u;
 }
-#define COMPONENT_HASH_START 0x811c9dc5u
+extern uint32_t component_seed; // where it starts: set at boot, so that nobody can prepare names that collide
 uint32_t component_hash(const char *text, size_t length);
 
 // The whole tree's version: odd while a name moves or a mount comes or goes. What a walk found without locks counts only if it did not change.

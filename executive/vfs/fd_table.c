@@ -25,6 +25,7 @@
 
 #define FD_FIRST_SIZE 64u
 #define FD_MAX        (1u << 20)
+#define COPY_STEP     256u // numbers that are copied under one hold of the lock: a multiple of 64
 
 struct fd_array {
     struct epoch_node reclaim;
@@ -142,41 +143,36 @@ static unsigned size_used(const struct fd_array *a) {
     return size;
 }
 
-// Copies what is open, counting it; reserved numbers stay behind. Lock of from held.
-static void table_fill_copy(struct fd_table *t, const struct fd_array *from) {
-    struct fd_array *to = array_locked(t);
-    array_copy(to, from, to->size);
-    for (unsigned fd = bitmap_find(to->open, to->size, 0, true); fd < to->size;
-         fd = bitmap_find(to->open, to->size, fd + 1, true)) {
-        struct file *f = atomic_load_explicit(&to->files[fd], memory_order_relaxed);
-        if (f != NULL) {
-            file_get(f);
-        } else {
-            bitmap_clear(to->open, fd);
-            bitmap_clear(to->cloexec, fd);
-        }
+// Copies numbers [first, first + COPY_STEP) of what is open, counting it; reserved numbers stay behind. Lock of the source held.
+static void copy_step_locked(struct fd_array *to, const struct fd_array *from, unsigned first) {
+    unsigned end = MIN(first + COPY_STEP, MIN(to->size, from->size));
+    for (unsigned fd = bitmap_find(from->open, end, first, true); fd < end;
+         fd = bitmap_find(from->open, end, fd + 1, true)) {
+        struct file *f = atomic_load_explicit(&from->files[fd], memory_order_relaxed);
+        if (f == NULL)
+            continue;
+        file_get(f);
+        atomic_init(&to->files[fd], f);
+        bitmap_set(to->open, fd);
+        if (bitmap_get(from->cloexec, fd))
+            bitmap_set(to->cloexec, fd);
     }
 }
 
+// What other threads open or close meanwhile is in the copy or is not, number by number.
 inv_status_t fd_table_copy(struct fd_table *from, struct job *job, struct fd_table **out) {
-    struct fd_table *t = NULL;
-    for (;;) {
+    spin_lock(&from->lock);
+    unsigned size = size_used(array_locked(from));
+    spin_unlock(&from->lock);
+    inv_status_t s = table_alloc(job != NULL ? job : &root_job, size, out);
+    if (s != INV_OK)
+        return s;
+    for (unsigned fd = 0; fd < size; fd += COPY_STEP) {
         spin_lock(&from->lock);
-        struct fd_array *a = array_locked(from);
-        unsigned size = size_used(a);
-        if (t != NULL && array_locked(t)->size >= size && array_locked(t)->size <= a->size) {
-            table_fill_copy(t, a);
-            spin_unlock(&from->lock);
-            *out = t;
-            return INV_OK;
-        }
+        copy_step_locked(array_locked(*out), array_locked(from), fd);
         spin_unlock(&from->lock);
-        if (t != NULL)
-            fd_table_put(t); // it grew meanwhile
-        inv_status_t s = table_alloc(job != NULL ? job : &root_job, size, &t);
-        if (s != INV_OK)
-            return s;
     }
+    return INV_OK;
 }
 
 void fd_table_get(struct fd_table *t) {

@@ -27,6 +27,7 @@ struct record_lock {
     uint32_t pid;
     uint8_t type;
     bool flock;
+    struct job *job; // charged; counted
 };
 
 // A thread that sleeps for a lock, for finding circles.
@@ -95,8 +96,10 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
         loosened = loosened || l->type == FILE_LOCK_WRITE || r->type == FILE_LOCK_UNLOCK;
         if (l->start < start && l->end > end) { // cut in two
             struct record_lock *right = spare[1];
+            struct job *job = right->job;
             spare[1] = NULL;
             *right = *l;
+            right->job = job;
             right->start = end + 1;
             l->end = start - 1;
             list_init(&right->node);
@@ -115,15 +118,38 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
     if (r->type != FILE_LOCK_UNLOCK) {
         joined = spare[0];
         spare[0] = NULL;
-        *joined = (struct record_lock){
-            .start = start, .end = end, .owner = r->owner, .pid = r->pid, .type = (uint8_t)r->type, .flock = r->flock};
+        *joined = (struct record_lock){.start = start,
+                                       .job = joined->job,
+                                       .end = end,
+                                       .owner = r->owner,
+                                       .pid = r->pid,
+                                       .type = (uint8_t)r->type,
+                                       .flock = r->flock};
         list_init(&joined->node);
         insert_locked(i, joined);
     }
     return loosened;
 }
 
+static struct record_lock *record_alloc(void) {
+    struct job *job = vfs_current_job();
+    if (job_charge(job, JOB_MEMORY, sizeof(struct record_lock)) != INV_OK)
+        return NULL;
+    struct record_lock *l = kmalloc(sizeof(*l));
+    if (l == NULL) {
+        job_uncharge(job, JOB_MEMORY, sizeof(struct record_lock));
+        return NULL;
+    }
+    object_get(&job->obj);
+    l->job = job;
+    return l;
+}
+
 static void record_free(struct record_lock *l) {
+    if (l == NULL)
+        return;
+    job_uncharge(l->job, JOB_MEMORY, sizeof(struct record_lock));
+    object_put(&l->job->obj);
     kfree(l);
 }
 
@@ -189,7 +215,7 @@ static inv_status_t try_once(struct inode *i, const struct file_lock_request *r,
 
 inv_status_t file_lock(struct file *f, const struct file_lock_request *r) {
     struct inode *i = f->inode;
-    struct record_lock *spare[2] = {kmalloc(sizeof(struct record_lock)), kmalloc(sizeof(struct record_lock))};
+    struct record_lock *spare[2] = {record_alloc(), record_alloc()};
     struct blocked b = {.node = LIST_INIT(b.node), .owner = r->owner};
     inv_status_t s = INV_ERR_NO_MEMORY, waited = INV_OK;
     if (spare[0] != NULL && spare[1] != NULL) {
@@ -203,8 +229,8 @@ inv_status_t file_lock(struct file *f, const struct file_lock_request *r) {
             spin_unlock(&lock_table);
         }
     }
-    kfree(spare[0]);
-    kfree(spare[1]);
+    record_free(spare[0]);
+    record_free(spare[1]);
     return s;
 }
 

@@ -131,8 +131,9 @@ static inv_status_t link_locked(struct new_name *n, const struct path *old, stru
     if (inode_is(i, MODE_DIRECTORY) || n->dir->ops->link == NULL)
         return INV_ERR_NOT_PERMITTED;
     mutex_lock(&i->lock);
-    inv_status_t s = i->nlink == 0 ? INV_ERR_NOT_FOUND
-                                   : n->dir->ops->link(n->dir, n->walk.last.text, n->walk.last.length, i);
+    inv_status_t s = i->nlink == 0 && !i->linkable
+                         ? INV_ERR_NOT_FOUND
+                         : n->dir->ops->link(n->dir, n->walk.last.text, n->walk.last.length, i);
     mutex_unlock(&i->lock);
     if (s == INV_OK) {
         inode_get(i);

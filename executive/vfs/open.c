@@ -246,6 +246,7 @@ static inv_status_t open_tmpfile(struct open_request *r, int dirfd, const char *
             s = INV_ERR_NO_MEMORY;
         } else {
             mount_get(p.mount);
+            made->linkable = (r->flags & O_EXCL_) == 0;
             r->created = true;
             r->flags &= ~(O_TMPFILE_ & ~O_DIRECTORY_) & ~O_DIRECTORY_;
             s = open_file(r, &p, out);

@@ -7,6 +7,7 @@
 // Everything lives in the inodes themselves, so that a name cache that forgets costs nothing but the next lookup: an inode is counted by each entry that
 // names it, and goes with the last of them, its cached names and its open files.
 
+#include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
@@ -30,13 +31,32 @@ static bool take(_Atomic uint64_t *used, _Atomic uint64_t *limit) {
     return true;
 }
 
+void *tmpfs_extra_alloc(struct inode *i, size_t size) {
+    if (job_charge(i->job, JOB_MEMORY, size) != INV_OK)
+        return NULL;
+    void *p = kzalloc(size);
+    if (p == NULL)
+        job_uncharge(i->job, JOB_MEMORY, size);
+    return p;
+}
+
+static void extra_free(struct inode *i) {
+    if (i->data == NULL)
+        return;
+    size_t size = inode_is(i, MODE_DIRECTORY) ? sizeof(struct tmpfs_directory)
+                  : inode_is(i, MODE_REGULAR) ? sizeof(struct tmpfs_file)
+                                              : strlen(i->data) + 1;
+    kfree(i->data);
+    job_uncharge(i->job, JOB_MEMORY, size);
+}
+
 static inv_status_t inode_fill(struct inode *i, uint32_t mode) {
     switch (mode & MODE_FMT) {
     case MODE_DIRECTORY:
         i->ops = &tmpfs_directory_ops;
         i->file_ops = &tmpfs_directory_file_ops;
         i->nlink = 2;
-        struct tmpfs_directory *d = kzalloc(sizeof(*d));
+        struct tmpfs_directory *d = tmpfs_extra_alloc(i, sizeof(*d));
         if (d == NULL)
             return INV_ERR_NO_MEMORY;
         d->next_offset = 2;
@@ -78,7 +98,7 @@ void tmpfs_inode_delete(struct inode *i) {
         tmpfs_directory_clear(i);
     if (inode_is(i, MODE_REGULAR) && i->data != NULL)
         atomic_fetch_sub_explicit(&m->pages, ((struct tmpfs_file *)i->data)->accounted, memory_order_relaxed);
-    kfree(i->data);
+    extra_free(i);
     atomic_fetch_sub_explicit(&m->inodes, 1, memory_order_relaxed);
 }
 

@@ -51,6 +51,8 @@ extern const struct file_ops tmpfs_directory_file_ops, tmpfs_file_ops;
 // An inode of any type, with what belongs to its type. NO_SPACE (nr_inodes), NO_MEMORY.
 must_check inv_status_t tmpfs_inode_make(struct superblock *sb, uint32_t mode, devno_t rdev, struct inode **out);
 void tmpfs_inode_delete(struct inode *i);
+// Zeroed memory for inode->data, charged to the inode's job; goes with the inode. NULL: no memory, no quota.
+void *tmpfs_extra_alloc(struct inode *i, size_t size);
 void tmpfs_directory_clear(struct inode *dir);
 inv_status_t tmpfs_getattr(struct inode *i, struct inode_stat *out);
 // The file's VMO, made at the first need. Inode's lock held.

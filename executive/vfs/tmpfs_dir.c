@@ -131,14 +131,32 @@ static inv_status_t directory_lookup(struct inode *dir, const char *name, size_t
     return INV_OK;
 }
 
-// Makes an inode and its entry; *out has a count for the caller beside the entry's.
-static inv_status_t make(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
-                         struct token *who, struct inode **out) {
-    struct inode *i;
-    inv_status_t s = tmpfs_inode_make(dir->superblock, mode, rdev, &i);
+// The inode for a new name, with a symbolic link's text.
+static inv_status_t make_inode(struct inode *dir, uint32_t mode, devno_t rdev, const char *target, struct token *who,
+                               struct inode **out) {
+    inv_status_t s = tmpfs_inode_make(dir->superblock, mode, rdev, out);
     if (s != INV_OK)
         return s;
-    inode_init_owner(i, dir, who);
+    inode_init_owner(*out, dir, who);
+    if (target == NULL)
+        return INV_OK;
+    size_t size = strlen(target) + 1;
+    (*out)->data = tmpfs_extra_alloc(*out, size);
+    if ((*out)->data == NULL) {
+        inode_put(*out);
+        return INV_ERR_NO_MEMORY;
+    }
+    memcpy((*out)->data, target, size);
+    return INV_OK;
+}
+
+// Makes an inode and its entry; *out has a count for the caller beside the entry's.
+static inv_status_t make(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
+                         const char *target, struct token *who, struct inode **out) {
+    struct inode *i;
+    inv_status_t s = make_inode(dir, mode, rdev, target, who, &i);
+    if (s != INV_OK)
+        return s;
     struct tmpfs_entry *e = entry_alloc(name, length, i);
     if (e == NULL) {
         inode_put(i);
@@ -153,22 +171,19 @@ static inv_status_t make(struct inode *dir, const char *name, size_t length, uin
     return INV_OK;
 }
 
+static inv_status_t directory_make_node(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
+                                        struct token *who, struct inode **out) {
+    return make(dir, name, length, mode, rdev, NULL, who, out);
+}
+
 static inv_status_t directory_mkdir(struct inode *dir, const char *name, size_t length, uint32_t mode,
                                     struct token *who, struct inode **out) {
-    return make(dir, name, length, mode, 0, who, out);
+    return make(dir, name, length, mode, 0, NULL, who, out);
 }
 
 static inv_status_t directory_symlink(struct inode *dir, const char *name, size_t length, const char *target,
                                       struct token *who, struct inode **out) {
-    char *text = kstrdup(target);
-    if (text == NULL)
-        return INV_ERR_NO_MEMORY;
-    inv_status_t s = make(dir, name, length, MODE_SYMLINK | 0777, 0, who, out);
-    if (s == INV_OK)
-        (*out)->data = text; // nobody has seen it: the directory is locked and its name not cached yet
-    else
-        kfree(text);
-    return s;
+    return make(dir, name, length, MODE_SYMLINK | 0777, 0, target, who, out);
 }
 
 static inv_status_t directory_link(struct inode *dir, const char *name, size_t length, struct inode *target) {
@@ -350,7 +365,7 @@ static inv_status_t directory_seek(struct file *file, int64_t offset, int whence
 
 const struct inode_ops tmpfs_directory_ops = {
     .lookup = directory_lookup,
-    .create = make,
+    .create = directory_make_node,
     .mkdir = directory_mkdir,
     .symlink = directory_symlink,
     .link = directory_link,

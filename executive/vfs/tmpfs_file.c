@@ -24,18 +24,16 @@
 #define FALLOC_ZERO_RANGE 16u
 
 inv_status_t tmpfs_file_data(struct inode *i, struct tmpfs_file **out) {
-    if (i->data == NULL) {
-        struct vmo *v;
-        struct tmpfs_file *f = kzalloc(sizeof(*f));
-        if (f == NULL)
-            return INV_ERR_NO_MEMORY;
+    struct vmo *v;
+    if (i->data == NULL)
+        i->data = tmpfs_extra_alloc(i, sizeof(struct tmpfs_file));
+    if (i->data == NULL)
+        return INV_ERR_NO_MEMORY;
+    if (i->vmo == NULL) {
         inv_status_t s = vmo_create(vfs_current_job(), 0, &v);
-        if (s != INV_OK) {
-            kfree(f);
+        if (s != INV_OK)
             return s;
-        }
-        i->data = f;
-        atomic_store_explicit(&i->vmo, v, memory_order_release);
+        atomic_store_explicit(&i->vmo, v, memory_order_release); // whoever sees it sees data as well
     }
     *out = i->data;
     return INV_OK;
@@ -245,7 +243,7 @@ static inv_status_t file_ops_fallocate(struct file *file, unsigned mode, uint64_
     }
     if (s == INV_OK)
         inode_written(i);
-    if (i->data != NULL)
+    if (i->vmo != NULL)
         account(i, i->data);
     mutex_unlock(&i->lock);
     return s;

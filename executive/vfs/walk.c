@@ -21,7 +21,8 @@
 #include "inode.h"
 #include "walk.h"
 
-#define WALK_RETRY 1 // private status: begin again, counted
+#define WALK_RETRY    1  // private status: begin again, counted
+#define BORROWED_MOST 16 // components that are walked with preemption off
 
 // --- states -----------------------------------------------------------------------------------------------------------
 
@@ -282,7 +283,7 @@ static inv_status_t walk_step(struct walk *w, const struct component *c, bool la
 // Takes the next component off w->rest.
 static void component_next(struct walk *w, struct component *c) {
     const char *p = w->rest;
-    uint32_t hash = COMPONENT_HASH_START;
+    uint32_t hash = component_seed;
     for (; *p != '/' && *p != 0; p++)
         hash = component_hash_step(hash, *p);
     *c = (struct component){.text = w->rest, .length = (uint32_t)(p - w->rest), .hash = hash};
@@ -305,12 +306,14 @@ static void skip_slashes(struct walk *w) {
 // Walks w->rest, to its end or to its last component.
 static inv_status_t walk_run(struct walk *w) {
     w->last_kind = LAST_ROOT;
-    for (;;) {
+    for (unsigned steps = 0;; steps++) {
         struct component c;
         skip_slashes(w);
         if (*w->rest == 0)
             return INV_OK;
-        inv_status_t s = walk_may_search(w);
+        inv_status_t s = steps < BORROWED_MOST ? INV_OK : walk_pin(w, true, NULL);
+        if (s == INV_OK)
+            s = walk_may_search(w);
         if (s != INV_OK)
             return s;
         component_next(w, &c);

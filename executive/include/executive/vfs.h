@@ -194,6 +194,7 @@ struct inode {
     struct list_node locks;  // record locks (executive/vfs/lock.c)
     struct list_node superblock_node;
     struct job *job; // who is charged for it; counted, immutable
+    bool linkable;   // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
     struct epoch_node reclaim;
 };
 

@@ -409,14 +409,15 @@ static inv_status_t partner_wait(struct pipe *p, _Atomic uint32_t *opens) {
 
 static inv_status_t fifo_join_locked(struct pipe *p, struct file *file) {
     bool reads = file_readable(file), writes = file_writable(file), nonblocking = file_nonblocking(file);
-    if (!reads && p->readers == 0 && nonblocking)
+    bool named = file->path.mount != anonymous_mount; // a pipe opened again through /proc waits for nobody
+    if (named && !reads && p->readers == 0 && nonblocking)
         return INV_ERR_NO_ADDRESS;
     p->reader_opens += reads;
     p->writer_opens += writes;
     p->readers += reads;
     p->writers += writes;
     waitq_wake(&p->partner_wait, UINT32_MAX, 0);
-    if (reads && writes)
+    if ((reads && writes) || !named)
         return INV_OK;
     if (reads && p->writers == 0) {
         if (!nonblocking)

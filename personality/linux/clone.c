@@ -85,6 +85,8 @@ static bool process_limit_reached(void) {
     if (limit == LINUX_RLIM_INFINITY || me->uid == 0 || token_capable(me, CAP_SYS_RESOURCE) ||
         token_capable(me, CAP_SYS_ADMIN))
         return false;
+    if (linux_pid_count() < limit)
+        return false; // not even all users together have so many
     spin_lock(&linux_tree_lock);
     list_for_each(p, &linux_processes, all_node) {
         irq_flags_t flags = spin_lock_irq(&p->lock);
@@ -322,6 +324,8 @@ static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
         (void)!arch_user_store32((uint32_t user_ptr *)r->parent_tid, (uint32_t)result);
     if (c.core != NULL)
         linux_process_get(c.process); // the first count is the tree's now, and it may end as soon as it runs
+    if (c.core != NULL && linux_limit(LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
+        linux_cpu_limit_watch(c.process);
     counter_add(forks, 1);
     thread_start(c.core_thread);
     object_put(&c.core_thread->obj);

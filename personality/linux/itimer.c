@@ -11,7 +11,7 @@
 
 #define LOOK_MINIMUM (100 * NSEC_PER_USEC)
 
-static const int timer_signal[LINUX_ITIMERS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF};
+static const int timer_signal[LINUX_TIMERS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF, LINUX_SIGXCPU};
 
 static nstime_t timer_now_locked(const struct linux_itimer *i) {
     return i == &i->process->itimers[LINUX_ITIMER_REAL] ? clock_monotonic() : linux_process_runtime_locked(i->process);
@@ -41,6 +41,8 @@ static void timer_fired(struct timer *t) {
         // Expirations that were missed are not made up for one by one.
         i->expires = i->interval == 0 ? 0 : i->expires + ((now - i->expires) / i->interval + 1) * i->interval;
     }
+    if (i == &p->itimers[LINUX_TIMER_LIMIT] && now / NSEC_PER_SEC >= p->limits[LINUX_RLIMIT_CPU].maximum)
+        linux_process_end_locked(p, LINUX_SIGKILL); // the hard limit
     if (i->expires != 0)
         timer_arm_locked(i);
     spin_unlock_irq(&p->lock, flags);
@@ -51,20 +53,36 @@ static void timer_fired(struct timer *t) {
     }
 }
 
+// SIGXCPU at the soft limit and each second after it.
+void linux_cpu_limit_watch(struct linux_process *p) {
+    struct linux_itimer *i = &p->itimers[LINUX_TIMER_LIMIT];
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+    uint64_t seconds = p->limits[LINUX_RLIMIT_CPU].current;
+
+    i->interval = NSEC_PER_SEC;
+    i->expires = seconds >= INT64_MAX / NSEC_PER_SEC ? 0 : MAX(seconds, 1u) * NSEC_PER_SEC;
+    if (i->expires != 0 && !p->timers_stopped) {
+        i->used = true;
+        timer_arm_locked(i);
+    }
+    spin_unlock_irq(&p->lock, flags);
+}
+
 void linux_itimers_init(struct linux_process *p) {
-    for (unsigned i = 0; i < LINUX_ITIMERS; i++) {
+    for (unsigned i = 0; i < LINUX_TIMERS; i++) {
         p->itimers[i].process = p;
         timer_init(&p->itimers[i].timer, timer_fired);
     }
 }
 
 void linux_itimers_stop(struct linux_process *p) {
-    for (unsigned i = 0; i < LINUX_ITIMERS; i++) {
+    for (unsigned i = 0; i < LINUX_TIMERS; i++) {
         irq_flags_t flags = spin_lock_irq(&p->lock);
-        bool armed = p->itimers[i].expires != 0;
+        bool used = p->itimers[i].used;
+        p->timers_stopped = true;
         p->itimers[i].expires = 0;
         spin_unlock_irq(&p->lock, flags);
-        if (armed || atomic_load_explicit(&p->itimers[i].timer.state, memory_order_relaxed) != 0)
+        if (used)
             timer_cancel_sync(&p->itimers[i].timer);
     }
 }
@@ -82,10 +100,12 @@ static void timer_exchange(unsigned which, nstime_t value, nstime_t interval, ns
     if (set) {
         i->interval = interval;
         i->expires = value == 0 ? 0 : now + value < now ? NSTIME_NEVER - 1 : now + value;
-        if (i->expires != 0)
+        if (i->expires != 0) {
+            i->used = true;
             timer_arm_locked(i);
-        else
+        } else {
             timer_cancel(&i->timer);
+        }
     }
     spin_unlock_irq(&p->lock, flags);
 }

@@ -22,6 +22,8 @@ static int64_t limit_set_check(const struct linux_process *p, unsigned resource,
 static void limit_apply(struct linux_process *p, unsigned resource) {
     struct aspace *as;
 
+    if (resource == LINUX_RLIMIT_CPU)
+        linux_cpu_limit_watch(p);
     if (resource != LINUX_RLIMIT_STACK && resource != LINUX_RLIMIT_AS)
         return;
     as = linux_process_aspace(p);

@@ -74,6 +74,13 @@ struct linux_process *linux_process_find_locked(int number) {
     return p != NULL ? p->process : NULL;
 }
 
+int linux_process_next_locked(int from) {
+    for (int n = pid_map_next_used(&map, from); n != 0; n = pid_map_next_used(&map, n + 1))
+        if (linux_process_find_locked(n) != NULL)
+            return n;
+    return 0;
+}
+
 struct linux_thread *linux_thread_find_locked(int number) {
     struct linux_pid *p = linux_pid_find_locked(number);
     return p != NULL ? p->thread : NULL;

@@ -38,3 +38,13 @@ void pid_map_give_back(struct pid_map *m, int number) {
     m->used[number / 64] &= ~(1ull << (number % 64));
     m->count--;
 }
+
+int pid_map_next_used(const struct pid_map *m, int from) {
+    for (int n = from; n < PID_MAP_SIZE;) {
+        uint64_t used = m->used[n / 64] >> (n % 64);
+        if (used != 0)
+            return n + __builtin_ctzll(used);
+        n = (n / 64 + 1) * 64;
+    }
+    return 0;
+}

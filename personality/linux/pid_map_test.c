@@ -41,6 +41,13 @@ int main(void) {
     pid_map_give_back(&map, 300);
     check("both_ends_of_a_word", pid_map_take(&map) == 300 && pid_map_take(&map) == 301);
 
+    struct pid_map few = {0};
+    few.used[1] = 1ull << 63;
+    few.used[7] = 1;
+    check("the_next_number_in_use_is_found", pid_map_next_used(&few, 1) == 127 && pid_map_next_used(&few, 127) == 127 &&
+                                                 pid_map_next_used(&few, 128) == 448 &&
+                                                 pid_map_next_used(&few, 449) == 0);
+
     // Random use against a plain array.
     static bool used[PID_MAP_SIZE];
     struct pid_map m = {0};

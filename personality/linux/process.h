@@ -60,13 +60,22 @@ struct linux_usage {
     uint64_t faults_minor, faults_major, switches_voluntary, switches_forced, resident_peak;
 };
 
-enum { LINUX_ITIMER_REAL, LINUX_ITIMER_VIRTUAL, LINUX_ITIMER_PROF, LINUX_ITIMERS };
+// The last one is not a program's: it watches RLIMIT_CPU.
+enum {
+    LINUX_ITIMER_REAL,
+    LINUX_ITIMER_VIRTUAL,
+    LINUX_ITIMER_PROF,
+    LINUX_ITIMERS,
+    LINUX_TIMER_LIMIT = LINUX_ITIMERS,
+    LINUX_TIMERS
+};
 // One interval timer (itimer.c). REAL counts the clock; the others processor time, looked at when it could have passed.
 struct linux_itimer {
     struct timer timer;
     struct linux_process *process;
     nstime_t expires;  // lp->lock: clock or processor time at which it fires, 0: off
     nstime_t interval; // lp->lock
+    bool used;         // lp->lock: was ever set, so its handler may be running
 };
 
 enum linux_process_state { LINUX_PROCESS_NEW, LINUX_PROCESS_LIVE, LINUX_PROCESS_ZOMBIE, LINUX_PROCESS_REAPED };
@@ -113,6 +122,7 @@ struct linux_process {
     struct token *token;           // counted: of the first thread, for checks by others
     struct file *exe;              // counted, or NULL
     struct linux_rlimit limits[LINUX_RLIM_COUNT];
+    bool timers_stopped; // the end has begun: no timer is set any more
     bool group_exit, executing;   // no new thread
     bool stop_requested, stopped; // every thread is to park; all have
     int stop_signal;
@@ -124,7 +134,7 @@ struct linux_process {
     int parent_death_signal;
     bool child_subreaper;
     struct linux_usage usage; // of threads that have ended
-    struct linux_itimer itimers[LINUX_ITIMERS];
+    struct linux_itimer itimers[LINUX_TIMERS];
 };
 
 struct linux_altstack {
@@ -199,6 +209,7 @@ void linux_pid_get_locked(struct linux_pid *p);
 void linux_pid_put_locked(struct linux_pid *p);
 struct linux_pid *linux_pid_find_locked(int number);
 struct linux_process *linux_process_find_locked(int number); // not counted
+int linux_process_next_locked(int from);                     // the lowest number of a process from from on; 0: none
 struct linux_thread *linux_thread_find_locked(int number);   // live; not counted
 // Counted, or NULL. Lock not held. 0 means the caller.
 struct linux_process *linux_process_find(int number);
@@ -254,8 +265,9 @@ void linux_rusage_fill(struct linux_rusage *out, const struct linux_usage *u);
 
 // --- itimer.c ---
 void linux_itimers_init(struct linux_process *p);
-void linux_itimers_stop(struct linux_process *p); // waits for a handler that runs; thread context
-int64_t linux_alarm_set(uint64_t seconds);        // returns the seconds that were left
+void linux_cpu_limit_watch(struct linux_process *p); // after RLIMIT_CPU was set or inherited
+void linux_itimers_stop(struct linux_process *p);    // waits for a handler that runs; thread context
+int64_t linux_alarm_set(uint64_t seconds);           // returns the seconds that were left
 
 // --- futex.c ---
 void linux_robust_list_exit(struct linux_thread *t);

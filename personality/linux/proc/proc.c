@@ -269,16 +269,11 @@ static inv_status_t root_lookup(struct inode *dir, const char *name, size_t leng
     return made(*out, out);
 }
 
-// The lowest process number from from on, or 0.
 static int process_next(int from) {
-    int best = 0;
-
     spin_lock(&linux_tree_lock);
-    for (int n = from; n < LINUX_PID_MAX && best == 0; n++)
-        if (linux_process_find_locked(n) != NULL)
-            best = n;
+    int n = linux_process_next_locked(from);
     spin_unlock(&linux_tree_lock);
-    return best;
+    return n;
 }
 
 static inv_status_t root_list(struct file *f, struct dir_context *c) {

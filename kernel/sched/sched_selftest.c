@@ -5,6 +5,7 @@
 #include <kernel/debug.h>
 #include <kernel/selftest_threads.h>
 #include <kernel/time.h>
+#include <kernel/wait.h>
 
 #define THREADS_MAX 32
 
@@ -157,6 +158,7 @@ SELFTEST("sched/round_robin_rotates_by_slices", round_robin_rotates);
 
 static _Atomic uint32_t yield_turns, yield_same;
 static _Atomic(struct thread *) yield_last;
+static struct waitq yield_wait = WAITQ_INIT(yield_wait);
 
 static void yielder(void *arg) {
     selftest_spin_for(&hog_stop, 1);
@@ -166,6 +168,7 @@ static void yielder(void *arg) {
         atomic_fetch_add(&yield_turns, 1);
         sched_yield();
     }
+    waitq_wake(&yield_wait, 1, 0);
 }
 
 static bool yield_alternates(void) {
@@ -178,9 +181,12 @@ static bool yield_alternates(void) {
         t[i] = selftest_thread(yielder, NULL, PRIORITY_FAIR, selftest_cpu(0));
     selftest_sleep(20 * NSEC_PER_MSEC); // both have begun
     atomic_store(&hog_stop, 1);
+    inv_status_t status; // a look now and then would preempt them, on a slow host at every turn
+    WAIT_EVENT(&yield_wait, atomic_load(&yield_turns) == 200, WAIT_UNINTERRUPTIBLE, deadline_after(SELFTEST_DEADLINE),
+               status);
     bool joined = selftest_join_all(t[0], t[1]);
     go_back();
-    SELFTEST_CHECK(joined && atomic_load(&yield_turns) == 200);
+    SELFTEST_CHECK(joined && status == INV_OK && atomic_load(&yield_turns) == 200);
     SELFTEST_CHECK(atomic_load(&yield_same) < 40); // some: when one is preempted, or is alone at the end
     return true;
 }

@@ -366,7 +366,7 @@ static struct dentry *dentry_free(struct dentry *d) {
 static bool dentry_idle(struct dentry *d, bool *out_prune) {
     bool claimed = false;
     spin_lock(&cache_lock);
-    if (!dentry_has(d, DENTRY_HASHED)) {
+    if (!dentry_has(d, DENTRY_HASHED) || d->superblock->type->uncached) {
         claimed = dentry_claim_locked(d);
     } else if (!dentry_has(d, DENTRY_ON_LRU) && (atomic_load(&d->count) & DENTRY_DEAD) == 0) {
         list_push_back(&lru, &d->lru_node);

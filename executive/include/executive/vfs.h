@@ -216,6 +216,7 @@ struct fs_statistics {
 struct fs_type {
     const char *name;
     bool needs_device; // /proc/filesystems: "nodev" if not
+    bool uncached;     // names are forgotten when nobody uses them (their inodes would keep what they stand for)
     inv_status_t (*mount)(const struct fs_type *type, const char *source, unsigned flags, const char *options,
                           struct superblock *sb); // makes sb->root
     void (*unmount)(struct superblock *sb);

@@ -362,7 +362,7 @@ static inv_status_t proc_statfs(struct superblock *sb, struct fs_statistics *out
 }
 
 static struct fs_type proc_type = {
-    .name = "proc", .mount = proc_mount, .inode_delete = node_delete, .statfs = proc_statfs};
+    .name = "proc", .uncached = true, .mount = proc_mount, .inode_delete = node_delete, .statfs = proc_statfs};
 
 static inv_status_t proc_init(void) {
     fs_register(&proc_type);

@@ -372,6 +372,7 @@ static void epoch_reader(void *arg) {
                 atomic_fetch_add(&epoch_bad, 1);
         }
         epoch_exit();
+        arch_pause(); // deterministic time serves the other processors here
     }
 }
 

@@ -79,7 +79,7 @@ void buddy_give_range(struct buddy *b, uint64_t first, uint64_t last) {
     while (first < last) {
         unsigned order = first ? (unsigned)__builtin_ctzll(first) : PAGE_MAX_ORDER;
         order = MIN(order, (unsigned)PAGE_MAX_ORDER);
-        while (((uint64_t)1 << order) > last - first)
+        while (order > 0 && ((uint64_t)1 << order) > last - first)
             order--;
         buddy_give(b, &page_array[first - page_array_base], order);
         first += (uint64_t)1 << order;

@@ -35,6 +35,7 @@ static inv_status_t unpack(void) {
 }
 
 static inv_status_t vfs_boot(void) {
+    static struct fs_type rootfs; // a tmpfs that programs which list mounts know by this name
     struct path root;
     dentry_cache_init();
     inode_cache_init();
@@ -42,7 +43,9 @@ static inv_status_t vfs_boot(void) {
     file_lock_init();
     rename_init();
     fs_register(&tmpfs_type);
-    inv_status_t s = mount_init_root(&root);
+    rootfs = tmpfs_type;
+    rootfs.name = "rootfs";
+    inv_status_t s = mount_init_root(&rootfs, &root);
     if (s == INV_OK)
         s = fs_context_init(&root);
     if (s == INV_OK)

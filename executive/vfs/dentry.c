@@ -15,7 +15,8 @@
 // I1. A dentry goes from negative to positive and never back; a removed name's dentry is unhashed and keeps its inode.
 // I2. An unhashed dentry is never hashed again, except inside dentry_move.
 // I3. Names are added below a directory only with its inode's lock held: one dentry at most has a given parent and name.
-// I4. count 0 and hashed: on the LRU list, or the thread that let it go is about to put it there. Only who moves count from 0 to DENTRY_DEAD frees it.
+// I4. count 0 and hashed: on the LRU list, or the thread that let it go is about to put it there (or, if its file system wants no names kept, to free it).
+//     Only who moves count from 0 to DENTRY_DEAD frees it.
 // I5. A dentry holds a count on its parent; so one with children has no count of 0.
 // Locking: cache_lock (VFS_DCACHE) for chains, lists of children and the LRU list. It is not held over any put.
 

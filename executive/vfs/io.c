@@ -55,29 +55,24 @@ static size_t piece_copy(bool user, enum direction way, void *piece, void *kerne
     return 0;
 }
 
-static inv_status_t io_move(struct io *io, enum direction way, void *kernel, size_t n, size_t *out_done) {
-    size_t done = 0;
-    inv_status_t s = INV_OK;
+static inv_status_t io_move(struct io *io, enum direction way, char *kernel, size_t n, size_t *out_done) {
+    size_t done = 0, missed = 0;
     n = MIN(n, io->left);
-    while (done < n) {
+    while (done < n && missed == 0) {
         size_t length;
         void *piece = io_piece(io, &length);
         size_t step = MIN(n - done, length);
-        size_t missed = piece_copy(io->user, way, piece, kernel != NULL ? (char *)kernel + done : NULL, step);
+        missed = piece_copy(io->user, way, piece, way == ZERO ? NULL : kernel + done, step);
         done += step - missed;
         io_advance(io, step - missed);
-        if (missed != 0) {
-            s = INV_ERR_FAULT;
-            break;
-        }
     }
     counter_add(bytes_copied, done);
     *out_done = done;
-    return s;
+    return missed == 0 ? INV_OK : INV_ERR_FAULT;
 }
 
 inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done) {
-    return io_move(io, TO_PROGRAM, (void *)(uintptr_t)from, n, out_done);
+    return io_move(io, TO_PROGRAM, (char *)(uintptr_t)from, n, out_done);
 }
 
 inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done) {

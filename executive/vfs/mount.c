@@ -259,10 +259,9 @@ inv_status_t mount_attach(struct mount *m, const struct path *at) {
     return s;
 }
 
-inv_status_t mount_init_root(struct path *out_root) {
+inv_status_t mount_init_root(const struct fs_type *type, struct path *out_root) {
     struct superblock *sb;
     mutex_init(&mount_lock, LOCK_RANK_VFS_MOUNT);
-    const struct fs_type *type = fs_find("tmpfs");
     inv_status_t s = superblock_create(type, "rootfs", 0, "", &sb);
     if (s != INV_OK)
         return s;

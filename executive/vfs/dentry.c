@@ -20,7 +20,7 @@
 // I5. A dentry holds a count on its parent; so one with children has no count of 0.
 // Locking: cache_lock (VFS_DCACHE) for chains, lists of children and the LRU list. It is not held over any put.
 
-#include <kernel/assert.h>
+#include <kernel/debug.h>
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/process.h>
@@ -559,3 +559,20 @@ void dentry_exchange(struct dentry *a, struct dentry_move *to_b, struct dentry *
     move_finish(a, to_b, old_a);
     move_finish(b, to_a, old_b);
 }
+
+// --- debugger ---------------------------------------------------------------------------------------------------------
+
+static void names_print(int argc, const char **argv) {
+    size_t chains = 0, names = 0, longest = 0, negative = 0;
+    for (size_t i = 0; i < (size_t)1 << (64 - table_shift); i++) {
+        size_t length = 0;
+        for (struct dentry *d = table[i]; d != NULL; d = d->hash_next, length++)
+            negative += d->inode == NULL;
+        names += length;
+        chains += length != 0;
+        longest = MAX(longest, length);
+    }
+    debugger_print("names: %zu (%zu negative) in %zu chains, longest %zu; %zu idle of at most %zu; tree version %u\n",
+                   names, negative, chains, longest, (size_t)lru_count, lru_limit, tree_sequence);
+}
+DEBUGGER_COMMAND("names", "the name cache: how full, how long its chains are", names_print);

@@ -12,6 +12,7 @@
 // I3. writers < 0 never; a mount turns read-only only while it has none.
 // Locking: mount_lock (VFS_MOUNT) for the list and all changes; the name cache's lock for the table's chains.
 
+#include <kernel/debug.h>
 #include <kernel/job.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
@@ -538,3 +539,16 @@ void mount_describe(struct mount *m, struct mount_description *out) {
                                       .read_only = (m->superblock->flags & MOUNT_READ_ONLY) != 0};
     mutex_unlock(&mount_lock);
 }
+
+// --- debugger ---------------------------------------------------------------------------------------------------------
+
+static void mounts_print(int argc, const char **argv) {
+    const struct mount *m;
+    list_for_each(m, &mounts, node) {
+        const struct mount *parent = m->parent;
+        debugger_print("%3u on %3u  %-10s %-16s count %u writers %d flags %x inodes made %lu\n", m->id,
+                       parent != NULL ? parent->id : 0, m->superblock->type->name, m->source, m->count, m->writers,
+                       mount_flags(m), (unsigned long)m->superblock->next_ino - 1);
+    }
+}
+DEBUGGER_COMMAND("mounts", "what is mounted where, and who counts it", mounts_print);

@@ -174,6 +174,7 @@ static struct dentry *dentry_alloc(struct superblock *sb, const struct component
         memcpy(d->inline_text, c->text, c->length);
     }
     object_get(&job->obj);
+    atomic_fetch_add_explicit(&sb->count, 1, memory_order_relaxed);
     d->job = job;
     d->charged = (uint32_t)charge;
     d->superblock = sb;
@@ -357,6 +358,7 @@ static bool dentry_claim_locked(struct dentry *d) {
 static struct dentry *dentry_free(struct dentry *d) {
     struct dentry *parent = dentry_parent(d);
     inode_put(dentry_inode_borrowed(d));
+    superblock_uncount(d->superblock);
     job_uncharge(d->job, JOB_MEMORY, d->charged);
     object_put(&d->job->obj);
     epoch_defer(&d->reclaim, dentry_reclaim);

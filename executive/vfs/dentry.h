@@ -121,6 +121,8 @@ void dentry_move_cancel(struct dentry *d, struct dentry_move *m);
 // d gets the name and place of target, which is unhashed. All directories concerned are locked.
 void dentry_move(struct dentry *d, struct dentry *new_parent, struct dentry_move *m, struct dentry *target);
 void dentry_exchange(struct dentry *a, struct dentry_move *to_b, struct dentry *b, struct dentry_move *to_a);
+// mount.c: a name of sb less; the last ends it. May sleep.
+void superblock_uncount(struct superblock *sb);
 // Forgets everything cached of a file system that nobody uses.
 void dentry_prune_superblock(struct superblock *sb);
 // Frees about n names that nobody uses; returns how many. May sleep.

@@ -9,7 +9,8 @@
 // Invariants:
 // I1. A mount in the table counts its parent, its mount point, its root and its superblock; the table itself holds one count of it.
 // I2. mountpoint and parent are both set or both NULL; they change only inside tree_change_begin and _end.
-// I3. writers < 0 never; a mount turns read-only only while it has none.
+// I3. A superblock outlives its names: each dentry counts it, and each mount keeps it active.
+// I4. writers < 0 never; a mount turns read-only only while it has none.
 // Locking: mount_lock (VFS_MOUNT) for the list and all changes; the name cache's lock for the table's chains.
 
 #include <kernel/debug.h>
@@ -76,7 +77,7 @@ void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg) {
 inv_status_t superblock_create(const struct fs_type *type, const char *source, unsigned flags, const char *options,
                                struct superblock **out) {
     if (type->shared != NULL) {
-        atomic_fetch_add_explicit(&type->shared->count, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&type->shared->active, 1, memory_order_relaxed);
         *out = type->shared;
         return INV_OK;
     }
@@ -87,7 +88,7 @@ inv_status_t superblock_create(const struct fs_type *type, const char *source, u
     sb->device = DEVNO(0, atomic_fetch_add_explicit(&next_device, 1, memory_order_relaxed));
     sb->flags = flags & MOUNT_READ_ONLY;
     sb->block_size = PAGE_SIZE;
-    sb->count = 1;
+    sb->active = sb->count = 1;
     sb->next_ino = 1;
     string_copy(sb->source, source, sizeof(sb->source));
     inv_status_t s = type->mount(type, source, flags, options, sb);
@@ -99,15 +100,25 @@ inv_status_t superblock_create(const struct fs_type *type, const char *source, u
     return INV_OK;
 }
 
-void superblock_put(struct superblock *sb) {
+static void superblock_reclaim(struct epoch_node *n) {
+    kfree(container_of(n, struct superblock, reclaim));
+}
+
+// The last name may be one that the name cache's pruner had in hand when the last mount went: then it is the pruner who ends here.
+void superblock_uncount(struct superblock *sb) {
     if (atomic_fetch_sub_explicit(&sb->count, 1, memory_order_acq_rel) != 1)
+        return;
+    if (sb->type->unmount != NULL)
+        sb->type->unmount(sb);
+    epoch_defer(&sb->reclaim, superblock_reclaim); // walks that still stand on its inodes look at it
+}
+
+void superblock_put(struct superblock *sb) {
+    if (atomic_fetch_sub_explicit(&sb->active, 1, memory_order_acq_rel) != 1)
         return;
     dentry_prune_superblock(sb);
     dentry_put(sb->root);
-    if (sb->type->unmount != NULL)
-        sb->type->unmount(sb);
-    epoch_synchronize(); // walks that still stand on its inodes look at it
-    kfree(sb);
+    superblock_uncount(sb);
 }
 
 // --- counting and finding ---------------------------------------------------------------------------------------------
@@ -134,7 +145,7 @@ struct mount *mount_create(struct superblock *sb, struct dentry *root, const cha
         kfree(copy);
         return NULL;
     }
-    atomic_fetch_add_explicit(&sb->count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sb->active, 1, memory_order_relaxed);
     dentry_get(root);
     m->count = 1;
     m->flags = flags & MOUNT_OWN_FLAGS;

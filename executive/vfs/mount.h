@@ -64,7 +64,7 @@ static inline void path_cross_borrowed(struct path *p) {
 struct mount *mount_create(struct superblock *sb, struct dentry *root, const char *source, unsigned flags);
 must_check inv_status_t superblock_create(const struct fs_type *type, const char *source, unsigned flags,
                                           const char *options, struct superblock **out);
-void superblock_put(struct superblock *sb);
+void superblock_put(struct superblock *sb); // a mount less
 must_check inv_status_t mount_init_root(const struct fs_type *type,
                                         struct path *out_root);               // boot: the root of the tree
 must_check inv_status_t mount_attach(struct mount *m, const struct path *at); // VFS_MOUNT taken inside

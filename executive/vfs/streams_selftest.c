@@ -174,6 +174,7 @@ static void race_get(void *arg) {
                 r->failed = true;
             file_put(f);
         }
+        arch_pause();
     }
 }
 

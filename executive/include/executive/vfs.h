@@ -204,8 +204,10 @@ struct superblock {
     struct dentry *root;
     unsigned flags; // MOUNT_*
     uint32_t block_size;
-    uint64_t magic; // statfs f_type
-    _Atomic uint32_t count;
+    uint64_t magic;          // statfs f_type
+    _Atomic uint32_t active; // mounts; at 0 nobody can reach it any more
+    _Atomic uint32_t count;  // its names, and one while it is active; at 0 it goes
+    struct epoch_node reclaim;
     _Atomic uint64_t next_ino;
     void *data;
     char source[64];

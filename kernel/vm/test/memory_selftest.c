@@ -59,6 +59,7 @@ static void reader_entry(void *arg) {
             atomic_fetch_add(&r->wrong, 1);
         if (atomic_fetch_add(&r->reads, 1) % READS_BEFORE_YIELD == 0)
             sched_yield(); // on a machine with one processor the remover is waiting for it
+        arch_pause();
     }
     borrow_end(&b);
     atomic_fetch_sub(&r->running, 1);

@@ -6,21 +6,24 @@
 //     owner: 0              free, nobody waits
 //            thread         held, nobody waits: the owner may leave by compare-and-exchange alone
 //            thread | 1     held, waiters queue (or are about to): every change of owner goes through m->lock
+//            1              free, waiters queue, the first has been woken: who comes first under m->lock has it
 //
-// A thread that finds the mutex held first spins a little while the owner is running, and then queues by priority and sleeps. The owner hands the mutex to
-// the most urgent waiter, so that nobody overtakes it.
+// A thread that finds the mutex held first spins a little while the owner is running, and then queues by priority and sleeps. To a waiter above the fair
+// class the owner hands the mutex over, so that nobody overtakes it. In the fair class it sets the mutex free and wakes the first waiter: a thread that is
+// running may be faster (else every turn of a contended lock would cost a switch), but only PASSED_MAX times for each waiter; then that one is handed
+// the mutex too.
 //
 // Priority inheritance. An owner's effective priority is the greatest of its own and of the first waiters of all contended mutexes that it holds
-// (thread->sched.contended, mutex->top_priority: both under the owner's thread lock). When a waiter comes, leaves or changes priority, mutex_propagate goes
+// (thread->sched.contended, mutex->top_priority: both under the owner's thread lock). When a waiter comes, leaves or changes priority, mutex_reprioritise goes
 // along the chain: mutex, owner, mutex that the owner waits for, its owner ... and stops where nothing changes.
 //
 // Invariants:
 //   I1  bit 0 set: the owner cannot change without m->lock, so under m->lock it is alive and stays owner;
 //   I2  bit 0 is set while waiters is not empty; it is cleared, or the mutex handed on, under m->lock;
 //   I3  t->sched.blocked_on == w exactly while w is in the waiters of w->mutex; both change together under w->mutex->lock and t->lock;
-//   I4  m is on owner->sched.contended exactly while its waiters are not empty (outside m->lock), with the first waiter's priority as top_priority;
-//   I5  after the store that makes another thread the owner visible, the previous owner touches the mutex only under m->lock, and the new owner takes
-//       and leaves m->lock before it returns: so a mutex may be freed by whoever unlocks it last.
+//   I4  m is on owner->sched.contended exactly while it has an owner and waiters (outside m->lock), with the first waiter's priority as top_priority;
+//   I5  after the store that sets the mutex free or makes another thread its owner while waiters queue, the previous owner touches the mutex only under
+//       m->lock, and who had to wait takes and leaves m->lock before it returns: so a mutex may be freed by whoever unlocks it last.
 //
 // Locking: m->lock (MUTEX_INTERNAL), then thread->lock (THREAD), then run queues. Along the chain the order would turn round (a thread's lock, then the lock
 // of the mutex it waits for): there the inner one is only tried, and on failure all is dropped and begun again. Threads are freed through epochs, and all
@@ -34,15 +37,17 @@
 
 #include "lock_check.h"
 
-#define WAITERS   1ul
-#define CHAIN_MAX 64  // owners along a chain of inheritance: longer ones are deadlocks
-#define SPIN_MAX  128 // looks at a mutex whose owner is running, before sleeping
+#define WAITERS    1ul
+#define CHAIN_MAX  64  // owners along a chain of inheritance: longer ones are deadlocks
+#define PASSED_MAX 2   // times that a waiter of the fair class was woken and found another owner
+#define SPIN_MAX   128 // looks at a mutex whose owner is running, before sleeping
 
 struct mutex_waiter {
     struct rb_node node; // mutex->lock
     struct thread *thread;
     struct mutex *mutex;
     uint8_t priority; // mutex->lock: its place in the tree
+    uint8_t passed;   // mutex->lock
 };
 
 static inline struct thread *owner_of(uintptr_t owner) {
@@ -105,6 +110,10 @@ static struct mutex_waiter *first_waiter(const struct mutex *m) {
     return n ? rb_entry(n, struct mutex_waiter, node) : NULL;
 }
 
+static inline uint8_t priority_now(const struct thread *t) {
+    return atomic_load_explicit(&t->sched.priority, memory_order_relaxed);
+}
+
 // m->lock is held.
 static void tree_insert(struct mutex *m, struct mutex_waiter *w) {
     struct rb_node **link = &m->waiters.root, *parent = NULL;
@@ -124,9 +133,11 @@ static bool inherit(struct thread *t) {
     return sched_boost(t, most);
 }
 
-// m->lock is held; the first waiter of m may have changed: re-establishes I4. True if the owner's effective priority changed.
+// m->lock is held; owner or first waiter of m may have changed: re-establishes I4. True if the owner's effective priority changed. No owner: nothing to do.
 static bool owner_settle(struct mutex *m, struct thread *owner) {
     struct mutex_waiter *first = first_waiter(m);
+    if (!owner)
+        return false;
     spin_lock(&owner->lock);
     list_remove(&m->held);
     if (first) {
@@ -186,9 +197,8 @@ static bool spin_for(struct mutex *m) {
     epoch_enter();
     for (unsigned i = 0; i < SPIN_MAX && !taken; i++) {
         uintptr_t seen = atomic_load_explicit(&m->owner, memory_order_acquire);
-        if (seen & WAITERS)
-            break;
-        if (seen && !atomic_load_explicit(&owner_of(seen)->sched.on_cpu, memory_order_relaxed))
+        const struct thread *owner = owner_of(seen);
+        if (seen == WAITERS || (owner && !atomic_load_explicit(&owner->sched.on_cpu, memory_order_relaxed)))
             break;
         taken = !seen && take_free(m);
         arch_pause();
@@ -197,10 +207,23 @@ static bool spin_for(struct mutex *m) {
     return taken;
 }
 
+// m->lock is held, the mutex is free with waiters: makes the current thread, which is not among them, the owner if it may be.
+static bool overtake(struct mutex *m) {
+    struct mutex_waiter *first = first_waiter(m);
+    struct thread *self = current_thread();
+    if (first->passed >= PASSED_MAX && priority_now(self) <= first->priority)
+        return false;
+    atomic_store_explicit(&m->owner, (uintptr_t)self | WAITERS, memory_order_relaxed);
+    owner_settle(m, self);
+    return true;
+}
+
 // m->lock is held. Takes the mutex if it has become free (true), or makes sure that its owner will find m->lock in its way (I1).
 static bool take_or_mark(struct mutex *m) {
     uintptr_t seen = atomic_load_explicit(&m->owner, memory_order_relaxed);
     for (;;) {
+        if (seen == WAITERS)
+            return overtake(m);
         uintptr_t wanted = seen ? seen | WAITERS : (uintptr_t)current_thread();
         if (atomic_compare_exchange_weak_explicit(&m->owner, &seen, wanted, memory_order_acquire, memory_order_relaxed))
             return seen == 0;
@@ -228,30 +251,42 @@ static void enqueue(struct mutex *m, struct mutex_waiter *w) {
     epoch_exit();
 }
 
-// Gives up waiting, unless the mutex was handed over meanwhile (true).
-static bool dequeue(struct mutex *m, struct mutex_waiter *w) {
+// After a sleep: OK if the mutex was handed over or is free and taken now; SHOULD_WAIT if another thread has it; or slept, the reason to give up, and w is
+// a waiter no more.
+static inv_status_t wait_settle(struct mutex *m, struct mutex_waiter *w, inv_status_t slept) {
     spin_lock(&m->lock); // also I5: the previous owner has left m->lock
     struct thread *owner = mutex_owner(m);
-    bool changed = false, handed = owner == w->thread;
-    epoch_enter();
-    if (!handed) {
-        rb_remove(&m->waiters, &w->node);
-        set_blocked_on(w->thread, NULL);
-        changed = owner_settle(m, owner);
-        if (!m->waiters.root)
-            atomic_fetch_and_explicit(&m->owner, ~WAITERS, memory_order_relaxed);
+    if (owner == w->thread) {
+        spin_unlock(&m->lock);
+        return INV_OK;
     }
+    if (owner && slept == INV_OK) {
+        w->passed += w->passed < PASSED_MAX;
+        spin_unlock(&m->lock);
+        return INV_ERR_SHOULD_WAIT;
+    }
+    rb_remove(&m->waiters, &w->node);
+    set_blocked_on(w->thread, NULL);
+    struct thread *then = owner ? owner : w->thread;
+    atomic_store_explicit(&m->owner, (uintptr_t)then | (m->waiters.root ? WAITERS : 0), memory_order_relaxed);
+    bool changed = owner_settle(m, then);
+    epoch_enter();
     spin_unlock(&m->lock);
-    if (changed)
+    if (changed && owner)
         mutex_reprioritise(owner);
     epoch_exit();
-    return handed;
+    return owner ? slept : INV_OK;
+}
+
+static bool may_have(const struct mutex *m, const struct thread *t) {
+    const struct thread *owner = mutex_owner(m);
+    return !owner || owner == t;
 }
 
 static cold_fn inv_status_t lock_slow(struct mutex *m, enum wait_kind kind, nstime_t deadline) {
     struct thread *self = current_thread();
     struct mutex_waiter w = {.thread = self, .mutex = m};
-    inv_status_t status = INV_OK;
+    inv_status_t status;
 
     DEBUG_ASSERT(mutex_owner(m) != self);
     if (spin_for(m))
@@ -263,32 +298,41 @@ static cold_fn inv_status_t lock_slow(struct mutex *m, enum wait_kind kind, nsti
     }
     trace(mutex_wait, m, mutex_owner(m), 0);
     enqueue(m, &w);
-    while (status == INV_OK) {
+    do {
+        inv_status_t slept = INV_OK;
         thread_sleep_prepare(kind);
-        if (mutex_owner(m) == self)
-            break;
-        status = thread_sleep(deadline);
-    }
-    thread_sleep_finish();
-    if (dequeue(m, &w))
-        status = INV_OK;
+        if (!may_have(m, self))
+            slept = thread_sleep(deadline);
+        thread_sleep_finish();
+        status = wait_settle(m, &w, slept);
+    } while (status == INV_ERR_SHOULD_WAIT);
     trace(mutex_acquired, m, status, 0);
     return status;
 }
 
 // --- unlock ---
 
-// m->lock is held, there are waiters: makes the first one the owner and returns it.
-static struct thread *hand_over(struct mutex *m, struct thread *self) {
-    struct mutex_waiter *w = first_waiter(m);
-    struct thread *next = w->thread;
-
-    rb_remove(&m->waiters, &w->node);
+// m->lock is held: self is not the owner any more as far as inheritance goes.
+static void disown(struct mutex *m, struct thread *self) {
     spin_lock(&self->lock);
     list_remove(&m->held);
     inherit(self);
     spin_unlock(&self->lock);
+}
 
+// m->lock is held: sets the mutex free and returns the first waiter, to be woken.
+static struct thread *set_free(struct mutex *m) {
+    struct thread *next = first_waiter(m)->thread;
+    atomic_store_explicit(&m->owner, WAITERS, memory_order_release);
+    return next;
+}
+
+// m->lock is held: makes the first waiter the owner and returns it.
+static struct thread *hand_over(struct mutex *m) {
+    struct mutex_waiter *w = first_waiter(m);
+    struct thread *next = w->thread;
+
+    rb_remove(&m->waiters, &w->node);
     struct mutex_waiter *first = first_waiter(m);
     spin_lock(&next->lock);
     next->sched.blocked_on = NULL;
@@ -309,7 +353,10 @@ static cold_fn void unlock_slow(struct mutex *m) {
     for (;;) {
         spin_lock(&m->lock);
         if (m->waiters.root) {
-            struct thread *next = hand_over(m, self);
+            const struct mutex_waiter *first = first_waiter(m);
+            bool hand = first->priority > PRIORITY_FAIR || first->passed >= PASSED_MAX;
+            disown(m, self);
+            struct thread *next = hand ? hand_over(m) : set_free(m);
             epoch_enter(); // next may run and exit as soon as m->lock is free
             spin_unlock(&m->lock);
             sched_wake(next);

@@ -2,7 +2,8 @@
 // Copyright The Invar Authors
 //
 // Sleeping locks with priority inheritance. The owner inherits the priority of the most urgent waiter, through chains of owners (bounded depth, deadlock
-// found and asserted in debug builds). Thread context only, preemption enabled, no spin lock held. Hand-off goes to the most urgent waiter.
+// found and asserted in debug builds). Thread context only, preemption enabled, no spin lock held. The most urgent waiter is next; in the fair class
+// a running thread may come before it, a bounded number of times.
 #ifndef KERNEL_MUTEX_H
 #define KERNEL_MUTEX_H
 

@@ -302,6 +302,7 @@ static inv_status_t serial_start_device(void) {
     struct serial *s = &serial;
     bool level, active_low;
 
+    platform_console_write("", 0); // the early console sets the chip up when it is first used: not after this driver
     if (!chip_present()) {
         log_info("serial", "no chip at %#x", SERIAL_PORT);
         return INV_OK;

@@ -18,6 +18,7 @@ build    180 yes tools/test/build.sh
 host      60 yes tools/test/host.sh
 selftest  90 yes tools/test/selftest.sh
 command  150 yes tests/command/run
+terminal  60 yes tests/terminal/run
 linux     90 yes tests/linux/run
 hostile   90 yes tests/hostile/run
 figures   60 yes tests/figures/run

@@ -68,6 +68,9 @@ static int64_t flags_check(const struct clone_request *r) {
         return -LINUX_EINVAL;
     if ((fl & CLONE_THREAD) && (fl & (CLONE_NEWUSER | CLONE_NEWPID)))
         return -LINUX_EINVAL;
+    // The processor faults when the kernel loads a base outside its address space.
+    if ((fl & CLONE_SETTLS) && r->tls >= ARCH_USER_END)
+        return -LINUX_EPERM;
     // Neither process descriptors nor namespaces are there yet: refused as by a kernel that was built without them.
     if (fl & (CLONE_PIDFD | CLONE_INTO_CGROUP | CLONE_NEWTIME))
         return -LINUX_EINVAL;

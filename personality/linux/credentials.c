@@ -405,7 +405,7 @@ int64_t linux_exec_token(struct file *file, struct token *old, bool no_privilege
 
     if (result != 0)
         return result;
-    if (!no_privileges && !t->no_new_privs && !(inode->superblock->flags & MOUNT_NOSUID)) {
+    if (!no_privileges && !t->no_new_privs && !(vfs_path_mount_flags(&file->path) & MOUNT_NOSUID)) {
         mutex_lock(&inode->lock);
         if (inode->mode & MODE_SETUID)
             t->euid = inode->uid;

@@ -54,8 +54,9 @@ static bool randomized(const struct exec_image *x) {
         value = boot_option("norandmaps", NULL, 0) ? 1 : 0;
         atomic_store_explicit(&off, value, memory_order_relaxed);
     }
+    // Who runs a program with another's rights may not choose where it lies.
     return value == 0 &&
-           !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) & PERSONALITY_NO_RANDOM);
+           (x->secure || !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) & PERSONALITY_NO_RANDOM));
 }
 
 static uint64_t random_pages(const struct exec_image *x, uint64_t mask) {
@@ -400,7 +401,7 @@ static int64_t stack_make(struct exec_image *x, const struct loaded *l, vaddr_t 
 
 static int64_t image_build(struct exec_image *x, const char *head, size_t n) {
     struct loaded l = {0};
-    vaddr_t top = stack_top_choose(x);
+    vaddr_t top = 0;
     inv_status_t s = elf_open(x->file, head, n, &l.elf);
 
     if (s != INV_OK)
@@ -409,6 +410,7 @@ static int64_t image_build(struct exec_image *x, const char *head, size_t n) {
     if (result == 0)
         result = linux_result(aspace_create(x->caller->job, &x->aspace));
     if (result == 0) {
+        top = stack_top_choose(x);
         layout_choose(x, x->aspace, top);
         if (vdso_image_vmo != NULL)
             result = linux_result(vdso_map(x->aspace, &l.vdso));

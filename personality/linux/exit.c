@@ -177,10 +177,12 @@ static bool notify_parent_of_exit_locked(struct linux_process *p) {
 
 void linux_notify_parent_of_stop(struct linux_process *p, enum linux_stop_notice notice, int signal) {
     struct linux_siginfo info = {.signo = LINUX_SIGCHLD};
+    irq_flags_t own = spin_lock_irq(&p->lock); // the first thread may be changing the identity
 
+    info.sender.uid = p->token->uid;
+    spin_unlock_irq(&p->lock, own);
     info.code = notice == LINUX_NOTICE_STOPPED ? LINUX_CLD_STOPPED : LINUX_CLD_CONTINUED;
     info.sender.pid = p->number;
-    info.sender.uid = p->token->uid;
     info.sender.child.status = notice == LINUX_NOTICE_STOPPED ? signal : LINUX_SIGCONT;
     spin_lock(&linux_tree_lock);
     struct linux_process *parent = p->parent;

@@ -4,9 +4,11 @@
 // Futexes: wait, wake, requeue, wake-op, bit sets; private and shared; robust lists. docs/futexes.md gives the theory. Context: system call.
 //
 // Invariants:
-//   I1 the word is compared with the expected value under its bucket's lock, and a waker changes the word before it takes that lock: no wake-up is lost.
+//   I1 the word is compared with the expected value under its bucket's lock, and a waker changes the word before it takes that lock (but see I4): no wake-up is lost.
 //   I2 a waiter is on the list of waiter->bucket, or has been woken; it leaves only under that bucket's lock, so its thread cannot go while a waker looks.
 //   I3 of two buckets the one at the lower address is locked first.
+//   I4 a waiter is in bucket->expected before it compares its word, and until it leaves: a waker that finds 0 there after it has changed the word has
+//      nobody to wake, and takes no lock.
 // Locking: bucket->lock (FUTEX_BUCKET). User memory is read under it by the form that does not fault in; a page that is not there is touched outside.
 // Priority-inheriting operations are not there: ENOSYS.
 #include "process.h"
@@ -44,7 +46,8 @@ struct futex_key {
 };
 struct bucket {
     struct spinlock lock;
-    struct list_node waiters; // lock: futex_waiter.node
+    struct list_node waiters;  // lock: futex_waiter.node
+    _Atomic uint32_t expected; // threads on the list, and those that are about to compare their word (I4)
 } aligned_to(ARCH_CACHE_LINE);
 struct futex_waiter {
     struct list_node node;
@@ -128,6 +131,7 @@ static void waiter_leave(struct futex_waiter *w) {
         if (b == atomic_load(&w->bucket)) {
             if (!w->woken)
                 list_remove(&w->node);
+            atomic_fetch_sub_explicit(&b->expected, 1, memory_order_relaxed);
             spin_unlock(&b->lock);
             return;
         }
@@ -163,8 +167,12 @@ static int64_t futex_wait(uint64_t address, bool shared, uint32_t expected, uint
         return result;
     struct futex_key key = w.key; // requeue changes the waiter's, and then owes nothing to this one
     struct bucket *b = bucket_of(&key);
+    atomic_fetch_add_explicit(&b->expected, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); // I4: the counterpart is in futex_wake
     result = bucket_lock_if(b, address, expected);
-    if (result == 0) {
+    if (result != 0) {
+        atomic_fetch_sub_explicit(&b->expected, 1, memory_order_relaxed);
+    } else {
         atomic_store(&w.bucket, b);
         list_push_back(&b->waiters, &w.node);
         spin_unlock(&b->lock);
@@ -220,9 +228,9 @@ static int64_t futex_wake(uint64_t address, bool shared, uint32_t count, uint32_
     if (result != 0)
         return result;
     struct bucket *b = bucket_of(&key);
-    // A waker has changed the word before: the fence orders that before the look at the list.
+    // The word was changed before. The list is no substitute: a waiter has compared the old value some time before it stands there.
     atomic_thread_fence(memory_order_seq_cst);
-    if (!list_empty(&b->waiters)) {
+    if (atomic_load_explicit(&b->expected, memory_order_relaxed) != 0) {
         spin_lock(&b->lock);
         result = wake_locked(b, &key, count, bits);
         spin_unlock(&b->lock);
@@ -258,6 +266,8 @@ static int64_t requeue_locked(struct bucket *from, const struct futex_key *k, st
         n++;
     }
     list_splice_back(&to->waiters, &moved);
+    atomic_fetch_add_explicit(&to->expected, (uint32_t)n, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&from->expected, (uint32_t)n, memory_order_relaxed);
     return n;
 }
 

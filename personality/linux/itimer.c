@@ -38,8 +38,9 @@ static void timer_fired(struct timer *t) {
 
     if (i->expires != 0 && now >= i->expires) {
         fired = true;
-        // Expirations that were missed are not made up for one by one.
-        i->expires = i->interval == 0 ? 0 : i->expires + ((now - i->expires) / i->interval + 1) * i->interval;
+        // Expirations that were missed are not made up for one by one; and a shorter interval than handlers take would leave no time for anything else.
+        nstime_t passed = now - i->expires + LOOK_MINIMUM;
+        i->expires = i->interval == 0 ? 0 : i->expires + (passed / i->interval + 1) * i->interval;
     }
     if (i == &p->itimers[LINUX_TIMER_LIMIT] && now / NSEC_PER_SEC >= p->limits[LINUX_RLIMIT_CPU].maximum)
         linux_process_end_locked(p, LINUX_SIGKILL); // the hard limit

@@ -61,7 +61,7 @@ static int64_t file_decode(struct file *file, uint64_t prot, unsigned type, stru
     }
     if (!file_readable(file))
         return -LINUX_EACCES;
-    if (file->inode->superblock->flags & MOUNT_NOEXEC) {
+    if (vfs_path_mount_flags(&file->path) & MOUNT_NOEXEC) {
         if (prot & PROT_EXEC)
             return -LINUX_EPERM;
         r->max_prot &= ~MMU_EXECUTE;

@@ -122,7 +122,7 @@ struct linux_process {
     struct token *token;           // counted: of the first thread, for checks by others
     struct file *exe;              // counted, or NULL
     struct linux_rlimit limits[LINUX_RLIM_COUNT];
-    bool timers_stopped; // the end has begun: no timer is set any more
+    bool timers_stopped;          // the end has begun: no timer is set any more
     bool group_exit, executing;   // no new thread
     bool stop_requested, stopped; // every thread is to park; all have
     int stop_signal;

@@ -307,10 +307,13 @@ struct nice_visit {
     unsigned found;
 };
 
-static bool nice_matches_locked(const struct nice_visit *v, const struct linux_process *p) {
+static bool nice_matches_locked(const struct nice_visit *v, struct linux_process *p) {
     if (v->which == PRIO_PGRP)
         return p->group != NULL && (uint32_t)p->group->pid->number == v->who;
-    return p->token->uid == v->who;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+    bool matches = p->token->uid == v->who;
+    spin_unlock_irq(&p->lock, flags);
+    return matches;
 }
 
 static void nice_change(struct nice_visit *v, struct target *t) {

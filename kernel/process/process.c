@@ -6,7 +6,8 @@
 // Invariants:
 // I1. thread_count is the length of threads; a process whose count fell to 0 gets no thread again.
 // I2. Once exiting or single is set, no thread but the single one can be added.
-// Locking: process->lock (rank PROCESS) for threads and aspace; a process's own threads read aspace freely, since it changes only while one is left.
+// Locking: process->lock (rank PROCESS) for threads and aspace; a process's own threads read aspace freely while they are on its list, since it changes
+// only while one is left; the scheduler does so on their behalf (thread->left).
 #include "process_internal.h"
 
 #include <kernel/assert.h>

@@ -211,7 +211,11 @@ static bool thread_leave_process(struct thread *t) {
 
     mutex_lock(&p->lock);
     list_remove(&t->process_node);
-    bool last = --p->thread_count == 0;
+    bool last = p->thread_count == 1;
+    // Once the count has fallen, exec or the last thread may free the address space while this one has still to be switched to: not with it any more.
+    atomic_store_explicit(&t->left, !last, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    p->thread_count--;
     mutex_unlock(&p->lock);
     return last;
 }

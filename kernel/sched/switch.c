@@ -18,11 +18,11 @@
 
 #include "run_queue.h"
 
-// A user thread's address space is loaded; a kernel thread runs on whatever is loaded, lazily, which has to be said on the way in and taken back on the way
-// out, even when the next user thread has the same address space.
+// A user thread's address space is loaded; a kernel thread, or one that has left its process, runs on whatever is loaded, lazily, which has to be said on
+// the way in and taken back on the way out, even when the next user thread has the same address space.
 static void switch_aspace(const struct thread *next) {
     struct cpu *cpu = this_cpu();
-    struct aspace *wanted = next->process->aspace;
+    struct aspace *wanted = atomic_load_explicit(&next->left, memory_order_relaxed) ? NULL : next->process->aspace;
     if (wanted != cpu->aspace || cpu->aspace_lazy)
         aspace_switch(cpu->aspace, wanted);
 }

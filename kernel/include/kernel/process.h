@@ -69,6 +69,7 @@ struct thread {
     struct spinlock lock;               // rank THREAD
     _Atomic uint32_t user_work;         // THREAD_WORK_*
     atomic_bool exited;
+    atomic_bool left;                   // is on its process's list no more while others are: the address space may go before it
     void *stack;                        // kernel stack (kstack_alloc); NULL once it has ended
     void *personality_data;
     void (*kernel_entry)(void *);       // kernel threads

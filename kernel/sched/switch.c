@@ -89,28 +89,6 @@ static struct run_queue *begin(void) {
     return q;
 }
 
-void sched_sleep_now(void) {
-    struct thread *t = current_thread();
-    irq_flags_t flags = arch_irq_save();
-
-    if (unlikely(atomic_load_explicit(&sched_rt_queued, memory_order_relaxed)))
-        sched_pull_rt(this_cpu()->run_queue);
-    struct run_queue *q = begin();
-    if (state_of(t) == THREAD_SLEEPING) {
-        nstime_t now = clock_monotonic();
-        run_queue_charge(q, now);
-        t->sched.context->switches_voluntary++;
-        t->sched.slice_over = false;
-        t->sched.moving = false; // its wake-up finds it a processor
-        switch_to_next(q, t, now);
-    } else {
-        spin_unlock(&q->lock);
-    }
-    arch_irq_restore(flags);
-}
-
-// --- preemption ---
-
 static bool must_switch(struct run_queue *q, struct thread *t) {
     struct thread *first = run_queue_first(q);
     if (t->sched.moving)
@@ -126,6 +104,33 @@ static bool must_switch(struct run_queue *q, struct thread *t) {
     int64_t lag = (int64_t)(t->sched.context->virtual_time - first->sched.context->virtual_time);
     return lag > (t->sched.slice_over ? 0 : (int64_t)WAKE_GRANULARITY);
 }
+
+void sched_sleep_now(void) {
+    struct thread *t = current_thread();
+    irq_flags_t flags = arch_irq_save();
+
+    if (unlikely(atomic_load_explicit(&sched_rt_queued, memory_order_relaxed)))
+        sched_pull_rt(this_cpu()->run_queue);
+    struct run_queue *q = begin();
+    if (state_of(t) == THREAD_SLEEPING) {
+        nstime_t now = clock_monotonic();
+        run_queue_charge(q, now);
+        t->sched.context->switches_voluntary++;
+        t->sched.slice_over = false;
+        t->sched.moving = false; // its wake-up finds it a processor
+        switch_to_next(q, t, now);
+    } else {
+        // It was woken on the way and goes on: the request that begin took back, perhaps for a thread that was just pulled here, stands.
+        if (must_switch(q, t))
+            this_cpu()->arch.resched_pending = 1;
+        spin_unlock(&q->lock);
+    }
+    arch_irq_restore(flags);
+    if (unlikely(this_cpu()->arch.resched_pending))
+        sched_preempt();
+}
+
+// --- preemption ---
 
 // t loses its processor although it could go on. Interrupts off, the queue locked.
 static void settle_preempted(struct run_queue *q, struct thread *t) {

@@ -152,6 +152,10 @@ static uint64_t weighted(nstime_t delta, uint32_t weight) {
 void run_queue_charge(struct run_queue *q, nstime_t now) {
     struct thread *t = q->current;
     struct sched_context *c = t->sched.context;
+    // Another processor may have charged it with a later look at the clock than this one. A negative time would wrap, and divided by a weight throw the
+    // thread's virtual time years ahead.
+    if ((int64_t)(now - c->last_charged) <= 0)
+        return;
     nstime_t delta = now - c->last_charged;
 
     c->last_charged = now;

@@ -7,6 +7,8 @@
 #include <kernel/time.h>
 #include <kernel/wait.h>
 
+#include "run_queue.h"
+
 #define THREADS_MAX 32
 
 static struct sched_params saved_params;
@@ -288,3 +290,22 @@ static bool params_are_checked(void) {
     return true;
 }
 SELFTEST("sched/bad_parameters_change_nothing", params_are_checked);
+
+// A clock that was read before another processor charged the same thread is behind: no time has passed then.
+static bool old_clock_costs_nothing(void) {
+    static struct run_queue q;
+    static struct thread t;
+    static struct sched_context c;
+
+    c = (struct sched_context){.params = {.class = SCHED_CLASS_FAIR, .weight = 335}, .last_charged = NSEC_PER_SEC};
+    t.sched.context = &c;
+    atomic_store(&t.sched.priority, PRIORITY_FAIR);
+    q.current = &t;
+    q.min_virtual_time = 0;
+    run_queue_charge(&q, NSEC_PER_SEC - 100);
+    SELFTEST_CHECK(c.virtual_time == 0 && c.runtime == 0 && q.min_virtual_time == 0);
+    run_queue_charge(&q, NSEC_PER_SEC + 335);
+    SELFTEST_CHECK(c.virtual_time == FAIR_WEIGHT_DEFAULT && c.runtime == 335);
+    return true;
+}
+SELFTEST("sched/a_clock_that_is_behind_charges_nothing", old_clock_costs_nothing);

@@ -9,7 +9,8 @@
 // end is a quiescent point.
 //
 // Invariants:
-//   I1  a processor's copy is written by itself alone, with preemption possible at that point: so no reader of it is inside;
+//   I1  a processor's copy is written by itself alone, by a thread that is no reader, without a move between choosing the copy and writing it: so no reader
+//       of it is inside;
 //   I2  copy >= target on every online processor implies that every reader that began before the epoch became target has left: its processor has
 //       passed a quiescent point after that, and the store that says so is a release which the waiter's load acquires;
 //   I3  a node deferred with copy >= target is on no list that readers of later epochs can reach: the caller unlinked it before.
@@ -103,7 +104,9 @@ void epoch_synchronize(void) {
     might_sleep();
     atomic_thread_fence(memory_order_seq_cst);
     uint64_t target = atomic_fetch_add_explicit(&epoch_now, 1, memory_order_seq_cst) + 1;
+    preempt_disable(); // a move between the look at the processor's number and the store would vouch for another processor's readers
     epoch_quiescent();
+    preempt_enable();
     for (unsigned turn = 0; !grace_over(target, (turn & 7) == 0); turn++) {
         inv_status_t status = thread_sleep_until(deadline_after(POLL_DELAY), WAIT_UNINTERRUPTIBLE);
         (void)status;

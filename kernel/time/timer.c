@@ -145,15 +145,28 @@ bool timer_cancel(struct timer *t) {
     return dequeue(t);
 }
 
+// Neither armed nor running. A look at the state and one at the handlers, one after the other, could both miss a handler that armed its timer again and was
+// called again in between: the last word is that of the queue that t was on last, where both change under one lock.
+static bool is_quiet(struct timer *t) {
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+        if (atomic_load_explicit(&queues[cpu].running, memory_order_acquire) == t)
+            return false;
+    unsigned cpu = atomic_load_explicit(&t->cpu, memory_order_relaxed);
+    struct timer_queue *q = &queues[cpu];
+    irq_flags_t flags = spin_lock_irq(&q->lock);
+    bool quiet = atomic_load_explicit(&t->state, memory_order_relaxed) == TIMER_UNARMED &&
+                 atomic_load_explicit(&t->cpu, memory_order_relaxed) == cpu &&
+                 atomic_load_explicit(&q->running, memory_order_relaxed) != t;
+    spin_unlock_irq(&q->lock, flags);
+    return quiet;
+}
+
 bool timer_cancel_sync(struct timer *t) {
     bool armed = false;
     for (;;) {
         armed |= dequeue(t);
-        bool running = false;
-        for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-            running |= atomic_load_explicit(&queues[cpu].running, memory_order_acquire) == t;
-        if (!running && atomic_load_explicit(&t->state, memory_order_acquire) == TIMER_UNARMED)
-            return armed; // else the handler armed it again
+        if (is_quiet(t))
+            return armed;
         arch_pause();
     }
 }

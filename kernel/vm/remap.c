@@ -31,7 +31,8 @@ static inv_status_t arguments_check(struct remap *r) {
     if (r->fixed) {
         if (!r->may_move || !IS_ALIGNED(r->new_address, PAGE_SIZE) || !user_range(r->new_address, r->new_length))
             return INV_ERR_INVALID;
-        if (r->new_address < r->old + r->old_length && r->old < r->new_address + r->new_length)
+        uint64_t source = MAX(r->old_length, PAGE_SIZE); // length 0: the mapping at old is not to be unmapped for its copy
+        if (r->new_address < r->old + source && r->old < r->new_address + r->new_length)
             return INV_ERR_INVALID;
     }
     return user_range(r->old, r->old_length) ? INV_OK : INV_ERR_FAULT;

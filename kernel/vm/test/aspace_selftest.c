@@ -305,3 +305,19 @@ static bool tables(void) {
     return with_aspace(tables_body);
 }
 SELFTEST("vm/empty_page_tables_are_given_back", tables);
+
+static bool duplicate_over_itself_body(struct job *job, struct aspace *as) {
+    struct vmo *v;
+    vaddr_t at;
+
+    SELFTEST_CHECK(vmo_create(job, 2 * PAGE_SIZE, &v) == INV_OK);
+    SELFTEST_CHECK(map_at(as, AT, 2 * PAGE_SIZE, v, MAPPING_SHARED) == INV_OK);
+    vmo_put(v);
+    SELFTEST_CHECK(aspace_remap(as, AT, 0, 2 * PAGE_SIZE, true, true, AT, &at) == INV_ERR_INVALID);
+    SELFTEST_CHECK(as->mapping_count == 1 && word_is(as, AT, 0));
+    return true;
+}
+static bool duplicate_over_itself(void) {
+    return with_aspace(duplicate_over_itself_body);
+}
+SELFTEST("vm/duplicate_over_its_own_source_is_refused", duplicate_over_itself);

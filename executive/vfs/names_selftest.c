@@ -212,3 +212,35 @@ static bool walks_beside_renames_see_one_tree_or_the_other(void) {
     return true;
 }
 SELFTEST("files/walks_beside_renames_see_one_tree_or_the_other", walks_beside_renames_see_one_tree_or_the_other);
+
+// --- unmount against the pruner ---------------------------------------------------------------------------------------
+
+static void race_prune(void *arg) {
+    while (!atomic_load(&race_over))
+        dentry_prune(8);
+}
+
+static void race_mount(void *arg) {
+    for (int i = 0; i < 150; i++) {
+        if (!begin() || touch("/selftest/one") != INV_OK || look("/selftest/none", 0) != INV_ERR_NOT_FOUND || !end())
+            atomic_fetch_add(&race_failures, 1);
+    }
+    atomic_store(&race_over, true);
+}
+
+static bool an_unmount_leaves_names_to_the_pruner_that_has_them(void) {
+    struct crew crew;
+    struct crew_member members[3];
+    race_over = false;
+    race_failures = 0;
+    crew_init(&crew);
+    bool started = crew_add(&crew, &members[0], race_prune, NULL) && crew_add(&crew, &members[1], race_prune, NULL) &&
+                   crew_add(&crew, &members[2], race_mount, NULL);
+    if (!started)
+        atomic_store(&race_over, true);
+    crew_wait(&crew);
+    SELFTEST_CHECK(started && race_failures == 0);
+    return true;
+}
+SELFTEST("files/an_unmount_leaves_names_to_the_pruner_that_has_them",
+         an_unmount_leaves_names_to_the_pruner_that_has_them);

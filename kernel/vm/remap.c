@@ -31,7 +31,7 @@ static inv_status_t arguments_check(struct remap *r) {
     if (r->fixed) {
         if (!r->may_move || !IS_ALIGNED(r->new_address, PAGE_SIZE) || !user_range(r->new_address, r->new_length))
             return INV_ERR_INVALID;
-        uint64_t source = MAX(r->old_length, PAGE_SIZE); // length 0: the mapping at old is not to be unmapped for its copy
+        uint64_t source = MAX(r->old_length, PAGE_SIZE); // length 0 is a mapping too
         if (r->new_address < r->old + source && r->old < r->new_address + r->new_length)
             return INV_ERR_INVALID;
     }

@@ -33,10 +33,10 @@ static uint8_t waiter_priority(const struct waiter *w) {
 
 static void insert_sorted(struct waitq *q, struct waiter *w) {
     uint8_t priority = waiter_priority(w);
-    struct list_node *after = q->waiters.prev;
+    struct list_node *after = w->exclusive ? q->waiters.prev : &q->waiters;
     for (; after != &q->waiters; after = after->prev) {
         const struct waiter *other = list_entry(after, struct waiter, node);
-        if (w->exclusive && (!other->exclusive || waiter_priority(other) >= priority))
+        if (!other->exclusive || waiter_priority(other) >= priority)
             break;
     }
     list_insert_between(&w->node, after, after->next);

@@ -48,8 +48,10 @@ static struct irq_line *line_create(unsigned gsi, bool level, bool active_low) {
         struct irq_line *l = &lines[i];
         if (l->used)
             continue;
-        spin_lock_init(&l->lock, LOCK_RANK_IRQ);
-        list_init(&l->handlers);
+        if (!l->handlers.next) { // once: an interrupt of its last user may still be on its way, and hold the lock
+            spin_lock_init(&l->lock, LOCK_RANK_IRQ);
+            list_init(&l->handlers);
+        }
         l->used = true;
         l->gsi = gsi;
         l->level = level;

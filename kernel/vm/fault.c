@@ -29,6 +29,7 @@
 #include <kernel/assert.h>
 #include <kernel/debug.h>
 #include <kernel/irq.h>
+#include <kernel/process.h>
 #include <kernel/trace.h>
 
 #define AROUND_PAGES 16
@@ -313,7 +314,7 @@ inv_status_t aspace_fault(struct aspace *as, vaddr_t address, unsigned flags, st
 }
 
 void aspace_populate(struct aspace *as, vaddr_t start, vaddr_t end) {
-    for (vaddr_t va = start; va < end; va += PAGE_SIZE) {
+    for (vaddr_t va = start; va < end && !thread_killed(current_thread()); va += PAGE_SIZE) {
         mutex_lock(&as->lock);
         struct mapping *m = mapping_find(as, va);
         inv_status_t status = m && m->prot != 0 ? mapping_fault(as, m, va, mapping_private(m) && m->prot & MMU_WRITE)

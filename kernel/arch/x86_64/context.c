@@ -68,6 +68,7 @@ void arch_frame_init_user(struct arch_frame *f, vaddr_t pc, vaddr_t sp) {
     f->ss = SELECTOR_USER_DATA;
     f->rflags = RFLAGS_FIXED | RFLAGS_IF;
     f->vector = ARCH_VECTOR_SYSCALL;
+    arch_frame_sanitize(f); // pc may come from a program's file
 }
 
 void arch_frame_sanitize(struct arch_frame *f) {

@@ -77,6 +77,8 @@ inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
         run_queue_charge(q, clock_monotonic()); // by the weight that it had
     t->sched.base_priority = sched_adopt_params(t->sched.context, p);
     bool changed = update_priority_locked(q, t);
+    if (q->current == t)
+        sched_kick(q); // the class may have become one that shares its priority by slices: its processor arms the timer
     spin_unlock_irq(&q->lock, flags);
     spin_unlock(&t->lock);
     if (changed)

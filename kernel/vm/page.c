@@ -146,7 +146,6 @@ struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, s
             job_uncharge(job, JOB_MEMORY, size);
         return NULL;
     }
-    kasan_unpoison(page_to_virt(p), PAGE_SIZE << order);
     kasan_unpoison(page_to_virt(p), size);
     page_check_alloc(p, order);
     p->state = (uint8_t)state;
@@ -175,7 +174,6 @@ static void page_free(struct page *p) {
     if (state != PAGE_SLAB && p->job)
         job_uncharge(p->job, JOB_MEMORY, PAGE_SIZE << order);
     page_check_free(p, order);
-    kasan_poison(page_to_virt(p), PAGE_SIZE << order, KASAN_FREED);
     kasan_poison(page_to_virt(p), PAGE_SIZE << order, KASAN_FREED);
     irq_flags_t irq = arch_irq_save();
     struct page_cache_cpu *c = &caches[arch_cpu_id()];

@@ -26,6 +26,7 @@ struct tty {
     struct ldisc ldisc;
     struct window_size window;
     bool exclusive;
+    bool told_to_stop;          // IXOFF: the other end was sent STOP and not yet START
     uint32_t signals;           // bit n: signal n is to be sent to the foreground group when the lock has been dropped
     struct spinlock input_lock; // rank TTY_INPUT, with interrupts off
     /* input_lock: */

@@ -88,12 +88,15 @@ static inv_status_t write_some(struct file *file, const char *text, size_t *out_
     return file->ops->write(file, &io, &position, out_done);
 }
 
+static void nap(void) {
+    inv_status_t status = thread_sleep_until(deadline_after(NSEC_PER_MSEC), WAIT_UNINTERRUPTIBLE);
+    (void)status;
+}
+
 // Waits until the worker has taken what was typed.
 static void settle(void) {
-    for (int i = 0; i < 1000 && tty_input_room(tty) < TTY_RAW_SIZE; i++) {
-        inv_status_t status = thread_sleep_until(deadline_after(NSEC_PER_MSEC), WAIT_UNINTERRUPTIBLE);
-        (void)status;
-    }
+    for (int i = 0; i < 1000 && tty_input_room(tty) < TTY_RAW_SIZE; i++)
+        nap();
     mutex_lock(&tty->lock); // the worker is through with the last piece
     tty_unlock(tty);
 }
@@ -176,6 +179,41 @@ static bool terminal_output_is_processed_and_bounded(void) {
     return true;
 }
 SELFTEST("tty/output_is_processed_and_bounded", terminal_output_is_processed_and_bounded);
+
+#define PAUSE_PIECES (2 * 4096 / 256 - 1) // fill the discipline's buffer and all but the end of the raw ring
+
+// IXOFF: a line that nobody reads asks the other end to stop, and to go on once it was read.
+static bool terminal_asks_a_fast_writer_to_pause(void) {
+    struct file file;
+    char text[256];
+    size_t done;
+
+    SELFTEST_CHECK(open_fresh(&file, O_NONBLOCK_));
+    set_raw(1, 0);
+    mutex_lock(&tty->lock);
+    tty->ldisc.termios.iflag |= IXOFF;
+    tty_unlock(tty);
+    memset(text, 'k', sizeof(text));
+    for (int i = 0; i < PAUSE_PIECES; i++) {
+        for (int tries = 0; tries < 1000 && tty_input_room(tty) < sizeof(text); tries++)
+            nap();
+        tty_input(tty, text, sizeof(text));
+    }
+    for (int tries = 0; tries < 1000 && sent_length == 0; tries++)
+        nap();
+    SELFTEST_CHECK(sent_length == 1 && sent[0] == 'S' - '@');
+    size_t all = 0;
+    for (int tries = 0; tries < 10000 && all < PAUSE_PIECES * sizeof(text); all += done, tries++) {
+        if (read_some(&file, text, sizeof(text), &done) != INV_OK)
+            nap();
+    }
+    SELFTEST_CHECK(all == PAUSE_PIECES * sizeof(text));
+    settle();
+    SELFTEST_CHECK(sent_length == 2 && sent[1] == 'Q' - '@');
+    file.ops->release(&file);
+    return true;
+}
+SELFTEST("tty/asks_a_fast_writer_to_pause", terminal_asks_a_fast_writer_to_pause);
 
 static bool terminal_hangup_ends_its_files(void) {
     struct file file;

@@ -13,6 +13,8 @@
 #include <kernel/string.h>
 
 #define WORK_PIECE 256
+#define RAW_HIGH   (TTY_RAW_SIZE / 4 * 3)
+#define RAW_LOW    (TTY_RAW_SIZE / 4)
 
 static struct spinlock worker_lock = SPINLOCK_INIT(LOCK_RANK_TTY_INPUT);
 static struct list_node worker_list = LIST_INIT(worker_list); // worker_lock
@@ -71,24 +73,26 @@ void tty_discard_raw(struct tty *t) {
 }
 
 // Copies the oldest raw bytes without taking them: the discipline may not want all.
-static size_t raw_peek(struct tty *t, uint8_t *to, size_t n, bool *out_break) {
+static size_t raw_peek(struct tty *t, uint8_t *to, size_t n, uint32_t *out_from, bool *out_break) {
     irq_flags_t flags = spin_lock_irq(&t->input_lock);
     size_t count = MIN(n, (size_t)(t->raw_head - t->raw_tail));
 
     for (size_t i = 0; i < count; i++)
         to[i] = t->raw[(t->raw_tail + i) % TTY_RAW_SIZE];
+    *out_from = t->raw_tail;
     *out_break = t->raw_break;
     t->raw_break = false;
     spin_unlock_irq(&t->input_lock, flags);
     return count;
 }
 
-// Takes n bytes off. True if the driver is to be told that there is room again.
-static bool raw_drop(struct tty *t, size_t n) {
+// Takes the n bytes off that were seen at from. True if the driver is to be told that there is room again.
+static bool raw_drop(struct tty *t, uint32_t from, size_t n) {
     irq_flags_t flags = spin_lock_irq(&t->input_lock);
 
-    // A flush may have emptied the ring meanwhile.
-    t->raw_tail += MIN((uint32_t)n, t->raw_head - t->raw_tail);
+    // A flush may have emptied the ring meanwhile; what came after it nobody has seen.
+    if (t->raw_tail == from)
+        t->raw_tail += (uint32_t)n;
     bool release = t->throttled && t->raw_head - t->raw_tail < TTY_RAW_SIZE / 2;
     if (release)
         t->throttled = false;
@@ -96,18 +100,41 @@ static bool raw_drop(struct tty *t, size_t n) {
     return release;
 }
 
+static uint32_t raw_fill(struct tty *t) {
+    irq_flags_t flags = spin_lock_irq(&t->input_lock);
+    uint32_t fill = t->raw_head - t->raw_tail;
+
+    spin_unlock_irq(&t->input_lock, flags);
+    return fill;
+}
+
+// IXOFF: asks the other end to stop before the ring is full, and to go on when it is nearly empty. [lock]
+static void ask_for_pause(struct tty *t) {
+    const struct termios *settings = &t->ldisc.termios;
+    uint32_t fill = raw_fill(t);
+    bool stop = (settings->iflag & IXOFF) != 0 && (t->told_to_stop ? fill > RAW_LOW : fill > RAW_HIGH);
+
+    if (stop == t->told_to_stop)
+        return;
+    char c = (char)settings->cc[stop ? VSTOP : VSTART];
+    if (c != 0 && t->driver->write(t, &c, 1) == 1)
+        t->told_to_stop = stop;
+}
+
 // Takes one piece through the discipline. False: there was none, or no room for it.
 static bool work_piece(struct tty *t) {
     uint8_t piece[WORK_PIECE];
     bool break_seen;
-    size_t n = raw_peek(t, piece, sizeof(piece), &break_seen);
+    uint32_t from;
+    size_t n = raw_peek(t, piece, sizeof(piece), &from, &break_seen);
 
     mutex_lock(&t->lock);
     if (break_seen)
         ldisc_input_break(&t->ldisc);
     size_t taken = ldisc_input(&t->ldisc, piece, n);
     tty_push_echo(t);
-    bool release = raw_drop(t, taken);
+    bool release = raw_drop(t, from, taken);
+    ask_for_pause(t);
     tty_unlock(t);
     if (taken > 0 || break_seen)
         tty_input_changed(t);

@@ -84,8 +84,10 @@ static void add_image(struct arguments *a, const struct options *o) {
         add_pair(a, "-initrd", o->initrd);
     }
     add(a, "-append");
-    add(a, "console=ttyS0%s%s%s%s%s", o->ports ? " invar.ports" : "", o->quiet ? " quiet" : "",
-        o->gdb ? " panic=halt" : " panic=-1", *o->append ? " " : "", o->append);
+    // In deterministic time a processor's turn ends with the next timer: the heartbeat keeps turns short.
+    add(a, "console=ttyS0%s%s%s%s%s%s", o->ports ? " invar.ports" : "", o->quiet ? " quiet" : "",
+        o->gdb ? " panic=halt" : " panic=-1", o->icount && o->processors > 1 ? " heartbeat=1000" : "",
+        *o->append ? " " : "", o->append);
 }
 
 static void add_ports(struct arguments *a, const struct options *o, const int guest_end[PORT_COUNT]) {

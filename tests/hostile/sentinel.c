@@ -71,24 +71,36 @@ static bool pattern_holds(const uint64_t *words, size_t size, uint64_t seed) {
     return true;
 }
 
-static bool file_holds(uint64_t seed) {
+static bool file_holds(int fd, uint64_t seed) {
     static uint64_t words[FILE_SIZE / 8];
-    int fd = open(sentinel_file, O_RDONLY | O_CLOEXEC);
-    if (fd == -1) {
+    ssize_t n = pread(fd, words, FILE_SIZE, 0);
+    if (n != FILE_SIZE) {
+        fprintf(stderr, "sentinel: read of the file: %zd, %s\n", n, n < 0 ? strerror(errno) : "short");
         return false;
     }
-    ssize_t n = read(fd, words, FILE_SIZE);
-    close(fd);
-    return n == FILE_SIZE && pattern_holds(words, FILE_SIZE, seed + 1);
+    return pattern_holds(words, FILE_SIZE, seed + 1);
 }
 
-// What the sentinel answers: k good, m memory changed, f file changed, c no child.
-static char sentinel_look(const uint64_t *memory, uint64_t seed) {
+// The name leads to the file that was opened at the start.
+static bool name_holds(int fd) {
+    struct stat kept, named;
+    if (fstat(fd, &kept) == -1 || lstat(sentinel_file, &named) == -1) {
+        fprintf(stderr, "sentinel: %s: %s\n", sentinel_file, strerror(errno));
+        return false;
+    }
+    return kept.st_dev == named.st_dev && kept.st_ino == named.st_ino;
+}
+
+// What the sentinel answers: k good, m memory changed, f file changed, n name changed, c no child.
+static char sentinel_look(int fd, const uint64_t *memory, uint64_t seed) {
     if (!pattern_holds(memory, MEMORY_SIZE, seed)) {
         return 'm';
     }
-    if (!file_holds(seed)) {
+    if (!file_holds(fd, seed)) {
         return 'f';
+    }
+    if (!name_holds(fd)) {
+        return 'n';
     }
     for (int try = 0; try < 200; try++) {
         int status = 0;
@@ -113,14 +125,13 @@ static void sentinel_main(uint64_t seed) {
     }
     pattern_fill(memory, MEMORY_SIZE, seed);
     pattern_fill(words, FILE_SIZE, seed + 1);
-    int fd = open(sentinel_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(sentinel_file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd == -1 || write(fd, words, FILE_SIZE) != FILE_SIZE) {
         _exit(2);
     }
-    close(fd);
     char byte;
     while (read(question[0], &byte, 1) == 1) {
-        byte = sentinel_look(memory, seed);
+        byte = sentinel_look(fd, memory, seed);
         if (write(answer[1], &byte, 1) != 1) {
             _exit(3);
         }
@@ -165,6 +176,7 @@ const char *sentinel_check(void) {
     case 'k': return NULL;
     case 'm': return "the sentinel's memory has changed";
     case 'f': return "the sentinel's file has changed";
+    case 'n': return "the sentinel's file has another name, or none";
     default: return "the sentinel cannot make a child";
     }
 }

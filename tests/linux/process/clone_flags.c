@@ -51,6 +51,8 @@ static int child_writes(void *argument) {
 static void refused(void) {
     say_call("CLONE_SIGHAND without CLONE_VM", raw_clone(CLONE_SIGHAND | SIGCHLD, NULL, NULL));
     say_call("CLONE_THREAD without CLONE_SIGHAND", raw_clone(CLONE_THREAD | CLONE_VM | SIGCHLD, NULL, NULL));
+    say_call("CLONE_SETTLS beyond all addresses",
+             syscall(SYS_clone, CLONE_SETTLS | (unsigned long)SIGCHLD, NULL, NULL, NULL, 1ul << 63));
     say_call("CLONE_FS with CLONE_NEWNS", raw_clone(CLONE_FS | CLONE_NEWNS | SIGCHLD, NULL, NULL));
 }
 

@@ -26,11 +26,48 @@ static int as_user(void) {
     return 0;
 }
 
-int main(void) {
-    char path[256];
+static int as_user_set_uid(void) {
+    char *arguments[] = {"program", "who", NULL};
+    setuid(1000);
+    execv("m/program", arguments);
+    return errno == EACCES ? 13 : 1;
+}
+
+static void program_copy(void) {
+    static char bytes[1 << 20];
+    int from = MUST(open("/proc/self/exe", O_RDONLY)), to = MUST(open("m/program", O_WRONLY | O_CREAT, 0755));
+    long n = MUST(read(from, bytes, sizeof(bytes)));
+    MUST(write(to, bytes, (size_t)n));
+    close(from);
+    close(to);
+    MUST(chmod("m/program", 04755));
+}
+
+static void flags(void) {
+    MUST(mount("t", "m", "tmpfs", 0, NULL));
+    program_copy();
+    say_child("set-user-ID program", as_user_set_uid);
+    say_call("remount nosuid", mount("t", "m", "tmpfs", MS_REMOUNT | MS_NOSUID, NULL));
+    say_child("set-user-ID program, nosuid", as_user_set_uid);
+    say_call("remount noexec", mount("t", "m", "tmpfs", MS_REMOUNT | MS_NOEXEC, NULL));
+    say_child("set-user-ID program, noexec", as_user_set_uid);
+    int fd = MUST(open("m/program", O_RDONLY));
+    say_ok("map executable, noexec", mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
+    char *map = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    say_call("make executable, noexec", mprotect(map, PAGE, PROT_READ | PROT_EXEC));
+    munmap(map, PAGE);
+    close(fd);
+    say_call("umount", umount("m"));
+}
+
+int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "who") == 0)
+        return geteuid() == 0 ? 40 : 41;
+    char path[256], folder[256];
     struct stat before, after;
     MUST(mkdir("m", 0755));
     getcwd(path, sizeof(path));
+    snprintf(folder, sizeof(folder), "%s", path);
     strcat(path, "/m");
     file_make("m/under", "x", 0644);
     MUST(stat("m", &before));
@@ -74,5 +111,7 @@ int main(void) {
     MUST(chdir("/"));
     MUST(chdir(path[0] ? (*strrchr(path, 0x2f) = 0, path) : "/"));
     say_child("as a user", as_user);
+    MUST(chdir(folder));
+    flags();
     return 0;
 }

@@ -106,7 +106,9 @@ static int64_t table_unshare(void) {
     inv_status_t s = fd_table_copy(old, linux_job(), &copy);
     if (s != INV_OK)
         return linux_result(s);
+    irq_flags_t flags = spin_lock_irq(&t->process->lock); // others look at it under this lock (/proc)
     t->files = copy;
+    spin_unlock_irq(&t->process->lock, flags);
     fd_table_put(old);
     return 0;
 }

@@ -31,13 +31,20 @@ static inv_status_t text_make(struct file *f, struct state *s) {
     return INV_OK;
 }
 
+// May the caller see this? Asked at open and whenever the text is made anew: the process may have become another user's meanwhile.
+static inv_status_t inspect_check(const struct proc_node *n) {
+    bool refused = (n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process);
+    return refused ? INV_ERR_ACCESS : INV_OK;
+}
+
 static inv_status_t proc_open(struct inode *inode, struct file *f) {
     const struct proc_node *n = proc_node(inode);
     struct state *s;
     inv_status_t status;
 
-    if ((n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process))
-        return INV_ERR_ACCESS;
+    status = inspect_check(n);
+    if (status != INV_OK)
+        return status;
     s = kzalloc(sizeof(*s));
     if (s == NULL)
         return INV_ERR_NO_MEMORY;
@@ -69,8 +76,11 @@ static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position,
     if (n->process != NULL && proc_gone(n->process))
         return INV_ERR_NO_PROCESS;
     mutex_lock(&s->lock);
-    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN))
-        status = text_make(f, s);
+    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN)) {
+        status = inspect_check(n);
+        if (status == INV_OK)
+            status = text_make(f, s);
+    }
     s->read = true;
     if (status == INV_OK && *position < s->text.used) {
         size_t bytes = MIN(s->text.used - *position, io->left);

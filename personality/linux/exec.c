@@ -130,6 +130,8 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
     struct linux_process *p = t->process;
     bool changed = x->token->euid != t->token->euid || x->token->egid != t->token->egid;
 
+    if (changed || !x->readable)
+        atomic_store(&p->dumpable, 0); // before anybody can see the new memory
     number_take_over(t);
     if (t->robust_list != 0)
         linux_robust_list_exit(t);

@@ -17,6 +17,13 @@ struct state {
     bool read; // something was read since the text was made
 };
 
+// May the caller see this?
+static inv_status_t inspect_check(const struct proc_node *n) {
+    bool refused = (n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process);
+    return refused ? INV_ERR_ACCESS : INV_OK;
+}
+
+// Asks after the text was made, too: the process may have executed another user's program meanwhile, which forbids first and then shows its memory.
 static inv_status_t text_make(struct file *f, struct state *s) {
     const struct proc_node *n = proc_node(f->inode);
 
@@ -28,13 +35,10 @@ static inv_status_t text_make(struct file *f, struct state *s) {
         proc_text_free(&s->text);
         return INV_ERR_NO_MEMORY;
     }
-    return INV_OK;
-}
-
-// May the caller see this? Asked at open and whenever the text is made anew: the process may have become another user's meanwhile.
-static inv_status_t inspect_check(const struct proc_node *n) {
-    bool refused = (n->entry->flags & PROC_INSPECT) && n->process != NULL && !linux_may_inspect(n->process);
-    return refused ? INV_ERR_ACCESS : INV_OK;
+    inv_status_t status = inspect_check(n);
+    if (status != INV_OK)
+        proc_text_free(&s->text);
+    return status;
 }
 
 static inv_status_t proc_open(struct inode *inode, struct file *f) {
@@ -76,11 +80,8 @@ static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position,
     if (n->process != NULL && proc_gone(n->process))
         return INV_ERR_NO_PROCESS;
     mutex_lock(&s->lock);
-    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN)) {
-        status = inspect_check(n);
-        if (status == INV_OK)
-            status = text_make(f, s);
-    }
+    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN))
+        status = text_make(f, s);
     s->read = true;
     if (status == INV_OK && *position < s->text.used) {
         size_t bytes = MIN(s->text.used - *position, io->left);

@@ -70,6 +70,8 @@ static unsigned order_of(size_t size) {
 }
 
 void *kmalloc(size_t size) {
+    if (size > PAGE_SIZE << PAGE_MAX_ORDER)
+        return NULL; // before the padding, which could wrap
     size_t need = padded(size);
 
     if (need <= CLASS_MAX) {
@@ -82,8 +84,6 @@ void *kmalloc(size_t size) {
         }
         return p;
     }
-    if (size > PAGE_SIZE << PAGE_MAX_ORDER)
-        return NULL;
     struct page *page = page_alloc(order_of(size), 0, PAGE_KERNEL, NULL);
     return page ? page_to_virt(page) : NULL;
 }

@@ -301,7 +301,9 @@ inv_status_t vmo_resize(struct vmo *v, uint64_t size) {
         return status;
     }
     uint64_t first = pages_in(size);
-    inv_status_t status = zero_part(v, size, size); // makes the last page our own, so that nothing fails after the cut
+    inv_status_t status = INV_OK;
+    if (!IS_ALIGNED(size, PAGE_SIZE))
+        status = zero_part(v, size, size); // makes the last page our own, so that nothing fails after the cut
     if (status == INV_OK)
         status = cut_slots(v, first, SLOT_INDEX_MAX, &old);
     bool mapped = status == INV_OK && !list_empty(&v->mappings);

@@ -183,7 +183,9 @@ static void handler_enter(struct arch_frame *f, struct linux_thread *t, const st
         if (info->signo == LINUX_SIGSEGV) { // its own handler cannot be reached: the default it is
             struct linux_process *p = t->process;
             irq_flags_t flags = spin_lock_irq(&p->lock);
+            spin_lock(&p->sighand->lock); // another process may share the table
             p->sighand->actions[LINUX_SIGSEGV - 1].handler = LINUX_SIG_DFL;
+            spin_unlock(&p->sighand->lock);
             spin_unlock_irq(&p->lock, flags);
         }
         signal_force_segv();

@@ -55,8 +55,8 @@ static bool randomized(const struct exec_image *x) {
         atomic_store_explicit(&off, value, memory_order_relaxed);
     }
     // Who runs a program with another's rights may not choose where it lies.
-    return value == 0 &&
-           (x->secure || !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) & PERSONALITY_NO_RANDOM));
+    return value == 0 && (x->secure || !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) &
+                                         PERSONALITY_NO_RANDOM));
 }
 
 static uint64_t random_pages(const struct exec_image *x, uint64_t mask) {

@@ -52,7 +52,8 @@ static void flags(void) {
     say_call("remount noexec", mount("t", "m", "tmpfs", MS_REMOUNT | MS_NOEXEC, NULL));
     say_child("set-user-ID program, noexec", as_user_set_uid);
     int fd = MUST(open("m/program", O_RDONLY));
-    say_ok("map executable, noexec", mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
+    say_ok("map executable, noexec",
+           mmap(NULL, PAGE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) == MAP_FAILED ? -1 : 0);
     char *map = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
     say_call("make executable, noexec", mprotect(map, PAGE, PROT_READ | PROT_EXEC));
     munmap(map, PAGE);

@@ -25,7 +25,8 @@ static void take(unsigned *word, unsigned old) {
     struct timespec second = {1, 0};
 
     while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == old)
-        if (futex(word, 128, old, &second) == -1 && errno == ETIMEDOUT && __atomic_load_n(word, __ATOMIC_SEQ_CST) != old)
+        if (futex(word, 128, old, &second) == -1 && errno == ETIMEDOUT &&
+            __atomic_load_n(word, __ATOMIC_SEQ_CST) != old)
             __atomic_fetch_add(&forgotten, 1, __ATOMIC_SEQ_CST);
 }
 

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             abort();
         if (!plan.position_independent && plan.lowest < USER_BASE)
             abort();
-        if (plan.memory_end > plan.highest || plan.file_end > plan.highest || (plan.alignment & (plan.alignment - 1)) || plan.alignment < 4096)
+        if (plan.memory_end > plan.highest || plan.file_end > plan.highest || (plan.alignment & (plan.alignment - 1)) ||
+            plan.alignment < 4096)
             abort();
     }
     free(p);

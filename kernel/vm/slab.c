@@ -24,7 +24,6 @@
 #include <arch/cpu.h>
 #include <kernel/cpu.h>
 #include <kernel/kasan.h>
-#include <kernel/kasan.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
 

@@ -71,11 +71,11 @@ static void tree_prepare(void) {
     mkdir("/run", 0755);
 }
 
-static void streams_from_console(void) {
-    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+static bool streams_from(const char *device) {
+    int fd = open(device, O_RDWR | O_NOCTTY);
 
     if (fd < 0) {
-        return;
+        return false;
     }
     for (int i = 0; i <= 2; i++) {
         if (fd != i) {
@@ -85,10 +85,13 @@ static void streams_from_console(void) {
     if (fd > 2) {
         close(fd);
     }
+    return true;
 }
 
-static bool command_line_has(const char *word) {
+// The last word of the kernel's command line that begins with prefix, less the prefix, into value; false if there is none.
+static bool command_line_value(const char *prefix, char *value, size_t capacity) {
     char text[4096];
+    bool found = false;
     int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
@@ -97,11 +100,32 @@ static bool command_line_has(const char *word) {
     }
     text[n > 0 ? n : 0] = '\0';
     for (char *rest = text, *w; (w = strtok_r(rest, " \n", &rest)) != NULL;) {
-        if (strcmp(w, word) == 0) {
-            return true;
+        if (strncmp(w, prefix, strlen(prefix)) == 0) {
+            snprintf(value, capacity, "%s", w + strlen(prefix));
+            found = true;
         }
     }
-    return false;
+    return found;
+}
+
+// The shell's terminal is the device behind the console: files of /dev/console itself are exempt from job control, so that a job in the background would
+// take the shell's input.
+static void streams_from_terminal(void) {
+    char name[64], path[80];
+
+    if (command_line_value("console=", name, sizeof(name))) {
+        name[strcspn(name, ",")] = '\0'; // ttyS0,115200
+        snprintf(path, sizeof(path), "/dev/%s", name);
+        if (streams_from(path)) {
+            return;
+        }
+    }
+    streams_from("/dev/console");
+}
+
+static bool command_line_has(const char *word) {
+    char rest[8];
+    return command_line_value(word, rest, sizeof(rest)) && rest[0] == '\0';
 }
 
 static void environment_prepare(void) {
@@ -153,7 +177,7 @@ static void command_streams(void) {
 }
 
 static void shell_streams(void) {
-    streams_from_console();
+    streams_from_terminal();
     ioctl(0, TIOCSCTTY, 1);
     if (size.ws_row > 0) {
         ioctl(0, TIOCSWINSZ, &size);
@@ -306,7 +330,7 @@ int main(void) {
     struct job job = {0};
 
     tree_prepare();
-    streams_from_console();
+    streams_from("/dev/console");
     environment_prepare();
     if (!command_line_has("invar.ports")) {
         job.shell = true;

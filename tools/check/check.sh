@@ -118,7 +118,7 @@ part_sizes() {
             close("sort")
             printf "%-28s %6d %9d %8d %8d\n", "all", all[4], all[1], all[2], all[3]
         }'
-    core=$(git ls-files 'kernel/*.c' 'kernel/*.h' | grep -vE '^kernel/(arch|platform)/|_test\.c$' | xargs cat | wc -l)
+    core=$(git ls-files 'kernel/*.c' 'kernel/*.h' | grep -vE '^kernel/(arch|platform)/|_test\.c$|_selftest\.c$|/test/|selftest_threads' | xargs cat | wc -l)
     limit=15000
     n=0
     [ "$core" -le "$limit" ] || n=1

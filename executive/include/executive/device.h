@@ -9,10 +9,10 @@
 
 struct character_device {
     devno_t number;
-    const char *name;             // path below /dev: "null", "virtio-ports/invar.in"
-    uint32_t mode;                // permission bits
-    const struct file_ops *ops;   // open may replace file->ops and file->data
-    void *data;                   // file->data at open
+    const char *name;           // path below /dev: "null", "virtio-ports/invar.in"
+    uint32_t mode;              // permission bits
+    const struct file_ops *ops; // open may replace file->ops and file->data
+    void *data;                 // file->data at open
     struct list_node node;
 };
 // The structure stays the driver's, for ever. EXISTS (number), NO_MEMORY (node).

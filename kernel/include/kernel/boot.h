@@ -8,7 +8,7 @@
 
 #include <kernel/types.h>
 
-#define BOOT_MAX_RANGES 128
+#define BOOT_MAX_RANGES  128
 #define BOOT_MAX_CMDLINE 4096
 
 struct boot_range {
@@ -19,8 +19,9 @@ struct boot_info {
     struct boot_range ranges[BOOT_MAX_RANGES]; // sorted, not overlapping, page aligned inwards
     unsigned range_count;
     paddr_t image_start, image_end;
-    paddr_t archive_start, archive_end; // boot archive (cpio), 0 if none; freed with page_free_boot_range() when unpacked
-    paddr_t acpi_rsdp;                  // 0: search
+    paddr_t archive_start,
+        archive_end;   // boot archive (cpio), 0 if none; freed with page_free_boot_range() when unpacked
+    paddr_t acpi_rsdp; // 0: search
     char cmdline[BOOT_MAX_CMDLINE];
     const char *protocol; // "PVH" or "Multiboot2"
 };
@@ -42,8 +43,8 @@ struct boot_call {
     inv_status_t (*fn)(void); // a failure is logged with the name; boot goes on
 };
 // Places an entry into the linker set .boot_calls (within a stage: link order).
-#define BOOT_CALL(boot_name, boot_stage_, boot_fn)                                                  \
-    static const struct boot_call boot_call_##boot_fn section_named(".boot_calls") aligned_to(8) = {              \
-        .name = boot_name, .stage = boot_stage_, .fn = boot_fn}
+#define BOOT_CALL(boot_name, boot_stage_, boot_fn)                                 \
+    static const struct boot_call boot_call_##boot_fn section_named(".boot_calls") \
+        aligned_to(8) = {.name = boot_name, .stage = boot_stage_, .fn = boot_fn}
 
 #endif

@@ -25,9 +25,10 @@ struct cpu {
     struct arch_cpu arch; // first: assembly knows its offsets
     struct run_queue *run_queue;
     struct thread *idle;
-    struct aspace *aspace;         // whose table is loaded (NULL: the kernel's); this processor, interrupts off
-    bool aspace_lazy;              // the table is kept though a kernel thread runs; this processor, interrupts off
-    _Atomic uint32_t tlb_aspace;   // id of aspace, 0 while it changes; written here, read anywhere (kernel/vm/shootdown.c)
+    struct aspace *aspace; // whose table is loaded (NULL: the kernel's); this processor, interrupts off
+    bool aspace_lazy;      // the table is kept though a kernel thread runs; this processor, interrupts off
+    _Atomic uint32_t
+        tlb_aspace; // id of aspace, 0 while it changes; written here, read anywhere (kernel/vm/shootdown.c)
     _Atomic uint64_t tlb_flush_seq; // flushes of that address space up to this sequence were done here
     struct page_cache_cpu *page_cache;
     void *slab_magazines; // kernel/vm/slab.c
@@ -41,7 +42,9 @@ struct cpu {
 
 extern struct cpu cpus[CONFIG_MAX_CPUS];
 extern unsigned cpu_count; // immutable after boot; processors 0 to cpu_count - 1, each online or not
-static inline struct cpu *this_cpu(void) { return arch_this_cpu(); }
+static inline struct cpu *this_cpu(void) {
+    return arch_this_cpu();
+}
 #define current_thread() arch_current()
 
 // kernel/sched: switches if resched_pending. sched_preempt: called when preempt_count has fallen to 0; does nothing while interrupts are off (who turned
@@ -50,12 +53,16 @@ static inline struct cpu *this_cpu(void) { return arch_this_cpu(); }
 void sched_preempt(void);
 void sched_preempt_interrupt(void);
 
-static inline void preempt_disable(void) { arch_preempt_inc(); }
+static inline void preempt_disable(void) {
+    arch_preempt_inc();
+}
 static inline void preempt_enable(void) {
     if (__builtin_expect(arch_preempt_dec(), 0))
         sched_preempt();
 }
-static inline bool preempt_enabled(void) { return arch_preempt_count() == 0; }
+static inline bool preempt_enabled(void) {
+    return arch_preempt_count() == 0;
+}
 
 // Runs fn(arg) on the processors of mask (not this one; NULL: all other online ones) in interrupt context and waits until all have. Interrupts on, no spin lock held
 // that fn or an interrupt handler takes. Preemption is disabled by the callee.

@@ -18,7 +18,8 @@ size_t backtrace_collect(uintptr_t frame_pointer, uintptr_t *out, size_t max);
 size_t backtrace_thread(struct thread *t, uintptr_t *out, size_t max); // of a thread that is not running
 void backtrace_print(uintptr_t pc, uintptr_t frame_pointer, void (*print)(const char *line));
 
-noreturn_fn void panic_frame(const struct arch_frame *frame, const char *format, ...) printf_like(2, 3); // with registers
+noreturn_fn void panic_frame(const struct arch_frame *frame, const char *format, ...)
+    printf_like(2, 3); // with registers
 // NMI hook from arch: stops this processor while a panic or the debugger runs. True if it was for us.
 bool debug_nmi(struct arch_frame *frame);
 // An NMI that nobody claims (a button, a watchdog): enters the debugger. False if there is no debugger.
@@ -35,9 +36,9 @@ struct debugger_command {
     const char *name, *help;
     void (*fn)(int argc, const char **argv);
 };
-#define DEBUGGER_COMMAND(cmd_name, cmd_help, cmd_fn)                                                     \
-    static const struct debugger_command debugger_command_##cmd_fn section_named(".debugger_commands") aligned_to(8) = \
-        {.name = cmd_name, .help = cmd_help, .fn = cmd_fn}
+#define DEBUGGER_COMMAND(cmd_name, cmd_help, cmd_fn)                                                   \
+    static const struct debugger_command debugger_command_##cmd_fn section_named(".debugger_commands") \
+        aligned_to(8) = {.name = cmd_name, .help = cmd_help, .fn = cmd_fn}
 // A number given as an argument, the whole of text (base 0: 0x and 0 prefixes). False if it is none.
 bool debugger_number(const char *text, unsigned base, uint64_t *out);
 void debugger_print(const char *format, ...) printf_like(1, 2);
@@ -47,14 +48,16 @@ struct selftest {
     const char *name; // "vm/cow_clone_shares_then_copies": a behaviour
     bool (*fn)(void);
 };
-#define SELFTEST(test_name, test_fn) static const struct selftest selftest_##test_fn section_named(".selftests") aligned_to(8) = {.name = test_name, .fn = test_fn}
+#define SELFTEST(test_name, test_fn)                                            \
+    static const struct selftest selftest_##test_fn section_named(".selftests") \
+        aligned_to(8) = {.name = test_name, .fn = test_fn}
 // Logs file, line and expression, and makes the test fail.
-#define SELFTEST_CHECK(e)                                       \
-    do {                                                        \
-        if (!(e)) {                                             \
-            selftest_report(#e, __FILE__, __LINE__);            \
-            return false;                                       \
-        }                                                       \
+#define SELFTEST_CHECK(e)                            \
+    do {                                             \
+        if (!(e)) {                                  \
+            selftest_report(#e, __FILE__, __LINE__); \
+            return false;                            \
+        }                                            \
     } while (0)
 void selftest_report(const char *expression, const char *file, int line);
 bool selftest_run_all(const char *prefix); // prints "selftest: NAME ok|FAILED" and "selftest: N passed, N failed"
@@ -67,17 +70,21 @@ void delay_point(void);
 #endif
 
 // Counters: always on, per event, summed for /proc and the debugger.
-#define COUNTER_LIST(X) X(context_switches) X(aspace_switches) X(tlb_flush_local) X(tlb_flush_remote) X(ipis) X(syscalls) X(faults) X(interrupts) X(bytes_copied) X(forks) X(execs)
+#define COUNTER_LIST(X)                                                                                   \
+    X(context_switches)                                                                                   \
+    X(aspace_switches) X(tlb_flush_local) X(tlb_flush_remote) X(ipis) X(syscalls) X(faults) X(interrupts) \
+        X(bytes_copied) X(forks) X(execs)
 struct counters {
 #define COUNTER_FIELD(name) _Atomic uint64_t name;
     COUNTER_LIST(COUNTER_FIELD)
 #undef COUNTER_FIELD
 } aligned_to(64);
 extern struct counters counters[]; // one a processor
-#define counter_add(name, n)                                                                                          \
-    do {                                                                                                              \
-        _Atomic uint64_t *counter_p = &counters[arch_cpu_id()].name;                                                  \
-        atomic_store_explicit(counter_p, atomic_load_explicit(counter_p, memory_order_relaxed) + (n), memory_order_relaxed); \
+#define counter_add(name, n)                                                                          \
+    do {                                                                                              \
+        _Atomic uint64_t *counter_p = &counters[arch_cpu_id()].name;                                  \
+        atomic_store_explicit(counter_p, atomic_load_explicit(counter_p, memory_order_relaxed) + (n), \
+                              memory_order_relaxed);                                                  \
     } while (0)
 uint64_t counter_sum(size_t offset_in_counters);
 

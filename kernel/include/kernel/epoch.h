@@ -13,14 +13,18 @@ struct epoch_node {
     struct epoch_node *next;
     void (*fn)(struct epoch_node *n);
 };
-static inline void epoch_enter(void) { preempt_disable(); }
-static inline void epoch_exit(void) { preempt_enable(); }
+static inline void epoch_enter(void) {
+    preempt_disable();
+}
+static inline void epoch_exit(void) {
+    preempt_enable();
+}
 // fn(n) runs later in thread context (the reclaim thread), may sleep only briefly on sleeping locks. Any context but interrupt.
 void epoch_defer(struct epoch_node *n, void (*fn)(struct epoch_node *));
 // Waits until every reader that was inside at the call has left. May sleep.
 void epoch_synchronize(void);
-void epoch_init(void);           // boot, before the first defer
-void epoch_start_threads(void);  // boot, once threads run
-void epoch_quiescent(void);      // from the scheduler: context switch, idle entry and user return tick on this processor
+void epoch_init(void);          // boot, before the first defer
+void epoch_start_threads(void); // boot, once threads run
+void epoch_quiescent(void);     // from the scheduler: context switch, idle entry and user return tick on this processor
 
 #endif

@@ -32,9 +32,10 @@ void handle_table_close_all(struct handle_table *t); // at process end; may slee
 // The table takes over one pointer of o on success. NO_MEMORY, QUOTA.
 must_check inv_status_t handle_add(struct handle_table *t, struct object *o, inv_rights_t rights, inv_handle_t *out);
 // *out is counted. Order: BAD_HANDLE, WRONG_TYPE (type NULL: any), ACCESS (a right is missing).
-must_check inv_status_t handle_lookup(struct handle_table *t, inv_handle_t h, const struct object_type *type, inv_rights_t needed,
-                                      struct object **out);
-must_check inv_status_t handle_duplicate(struct handle_table *t, inv_handle_t h, inv_rights_t rights, inv_handle_t *out);
+must_check inv_status_t handle_lookup(struct handle_table *t, inv_handle_t h, const struct object_type *type,
+                                      inv_rights_t needed, struct object **out);
+must_check inv_status_t handle_duplicate(struct handle_table *t, inv_handle_t h, inv_rights_t rights,
+                                         inv_handle_t *out);
 must_check inv_status_t handle_close(struct handle_table *t, inv_handle_t h);
 
 #endif

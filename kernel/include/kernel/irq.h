@@ -38,9 +38,9 @@ enum exception_kind {
 };
 struct exception {
     enum exception_kind kind;
-    vaddr_t address;    // data address, or the pc where none is known
+    vaddr_t address; // data address, or the pc where none is known
     bool write, execute;
-    bool protection;    // EXCEPTION_PAGE: a mapping is there but forbids it (SEGV_ACCERR), else none is (SEGV_MAPERR)
+    bool protection; // EXCEPTION_PAGE: a mapping is there but forbids it (SEGV_ACCERR), else none is (SEGV_MAPERR)
     unsigned arch_vector, arch_error;
 };
 // User-mode exception that the core could not resolve: handed to the process's personality (kernel/process.h); interrupts on.

@@ -12,15 +12,15 @@ enum job_oom_policy { JOB_OOM_KILL_FAULTING, JOB_OOM_KILL_LARGEST };
 
 struct job {
     struct object obj;
-    struct job *parent;              // counted; immutable
+    struct job *parent; // counted; immutable
     struct job_account {
         _Atomic uint64_t used, limit, high_water;
     } accounts[JOB_RESOURCE_COUNT];
     uint32_t oom_policy;
-    struct spinlock lock;            // rank JOB
+    struct spinlock lock; // rank JOB
     struct list_node children, child_node;
-    struct list_node processes;      // lock: process->job_node
-    uint32_t policy;                 // JOB_POLICY_*
+    struct list_node processes; // lock: process->job_node
+    uint32_t policy;            // JOB_POLICY_*
 };
 #define JOB_POLICY_NATIVE_CALLS (1u << 0) // processes may use the native system calls; can only be taken away
 

@@ -12,18 +12,27 @@ struct list_node {
     struct list_node *next, *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name) \
+    { &(name), &(name) }
 
-static inline void list_init(struct list_node *n) { n->next = n->prev = n; }
-static inline bool list_empty(const struct list_node *head) { return head->next == head; }
+static inline void list_init(struct list_node *n) {
+    n->next = n->prev = n;
+}
+static inline bool list_empty(const struct list_node *head) {
+    return head->next == head;
+}
 static inline void list_insert_between(struct list_node *n, struct list_node *prev, struct list_node *next) {
     n->prev = prev;
     n->next = next;
     prev->next = n;
     next->prev = n;
 }
-static inline void list_push_front(struct list_node *head, struct list_node *n) { list_insert_between(n, head, head->next); }
-static inline void list_push_back(struct list_node *head, struct list_node *n) { list_insert_between(n, head->prev, head); }
+static inline void list_push_front(struct list_node *head, struct list_node *n) {
+    list_insert_between(n, head, head->next);
+}
+static inline void list_push_back(struct list_node *head, struct list_node *n) {
+    list_insert_between(n, head->prev, head);
+}
 // Takes n off its list and leaves it initialised, so that a second removal is harmless.
 static inline void list_remove(struct list_node *n) {
     n->prev->next = n->next;
@@ -42,12 +51,12 @@ static inline void list_splice_back(struct list_node *to, struct list_node *from
 }
 #define list_entry(node, type, member) container_of(node, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
-#define list_last(head, type, member) list_entry((head)->prev, type, member)
-#define list_for_each(pos, head, member)                                                                   \
-    for (pos = list_first(head, __typeof__(*pos), member); &pos->member != (head);                         \
+#define list_last(head, type, member)  list_entry((head)->prev, type, member)
+#define list_for_each(pos, head, member)                                           \
+    for (pos = list_first(head, __typeof__(*pos), member); &pos->member != (head); \
          pos = list_first(&pos->member, __typeof__(*pos), member))
 // As list_for_each, and pos may be removed in the body.
-#define list_for_each_safe(pos, tmp, head, member)                                                         \
+#define list_for_each_safe(pos, tmp, head, member)                                                                   \
     for (pos = list_first(head, __typeof__(*pos), member), tmp = list_first(&pos->member, __typeof__(*pos), member); \
          &pos->member != (head); pos = tmp, tmp = list_first(&pos->member, __typeof__(*pos), member))
 

@@ -19,7 +19,8 @@ struct spinlock {
     const void *taken_at;
 #endif
 };
-#define SPINLOCK_INIT(rank_) {.ticket = 0, .rank = (rank_)}
+#define SPINLOCK_INIT(rank_) \
+    { .ticket = 0, .rank = (rank_) }
 
 void spin_init_boot(void); // chooses the order in which waiters are served: see kernel/sync/spinlock.c
 void spin_lock_init(struct spinlock *l, enum lock_rank rank);

@@ -6,69 +6,70 @@
 #ifndef KERNEL_LOCK_RANK_H
 #define KERNEL_LOCK_RANK_H
 
-#define LOCK_RANK_LIST(X)                                                     \
-    /* sleeping locks (struct mutex) */                                       \
-    X(PERSONALITY_TREE) /* personality: process tree, sessions, groups */     \
-    X(PERSONALITY)      /* personality: one process's own state */            \
-    X(VFS_RENAME)       /* executive/vfs: whole-tree renames */               \
-    X(VFS_MOUNT)                                                              \
-    X(TTY)              /* executive/tty: one terminal */                     \
-    X(VFS_FILE_POS)                                                           \
-    X(VFS_DIR)          /* directory inode; parent before child, else by address */ \
-    X(VFS_INODE)        /* non-directory inode */                             \
-    X(PIPE)             /* user copies happen under it: before ASPACE */      \
-    X(FUTEX_PI)                                                               \
-    X(PROCESS)          /* kernel/process: threads and handles of a process */ \
-    X(VMO_UNMAP)        /* one at a time unmaps a range of an object everywhere (kernel/vm/vmo_unmap.c) */ \
-    X(ASPACE)           /* mappings and page tables of one address space; two at fork: parent then child */ \
-    X(VMO)              /* page slots; by address when two (clone) */         \
-    X(KSPACE)                                                                 \
-    /* spin locks */                                                          \
-    X(SPIN_FIRST)                                                             \
-    X(IRQ)          /* one interrupt line: held while its handlers run */     \
-    X(VFS_DCACHE)                                                             \
-    X(VFS_SPIN)         /* fd tables, file lists, superblock lists */         \
-    X(DEVICE)           /* serial, virtio and other drivers */                \
-    X(TTY_INPUT)                                                              \
-    X(PERSONALITY_SPIN) /* personality: process tree, sessions, groups, pids */ \
-    X(SIGNAL)           /* pending signals of a process */                    \
-    X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */ \
-    X(FUTEX_BUCKET)                                                           \
-    X(HANDLE_TABLE)                                                           \
-    X(DIRECTORY)                                                              \
-    X(OBJECT)                                                                 \
-    X(JOB)                                                                    \
-    X(EPOCH)                                                                  \
-    X(MUTEX_INTERNAL)   /* inside struct mutex */                             \
-    X(WAITQ)                                                                  \
-    X(THREAD)           /* state of one thread, before the run queue */       \
-    X(RUN_QUEUE)        /* two: by processor number */                        \
-    X(TIMER_QUEUE)                                                            \
-    X(SLAB)                                                                   \
-    X(PAGE_ALLOCATOR)                                                         \
-    X(CPU_CALL)                                                               \
-    X(RANDOM)                                                                 \
-    X(TRACE)                                                                  \
-    X(LOG)                                                                    \
+#define LOCK_RANK_LIST(X)                                                                            \
+    /* sleeping locks (struct mutex) */                                                              \
+    X(PERSONALITY_TREE) /* personality: process tree, sessions, groups */                            \
+    X(PERSONALITY)      /* personality: one process's own state */                                   \
+    X(VFS_RENAME)       /* executive/vfs: whole-tree renames */                                      \
+    X(VFS_MOUNT)                                                                                     \
+    X(TTY) /* executive/tty: one terminal */                                                         \
+    X(VFS_FILE_POS)                                                                                  \
+    X(VFS_DIR)   /* directory inode; parent before child, else by address */                         \
+    X(VFS_INODE) /* non-directory inode */                                                           \
+    X(PIPE)      /* user copies happen under it: before ASPACE */                                    \
+    X(FUTEX_PI)                                                                                      \
+    X(PROCESS)   /* kernel/process: threads and handles of a process */                              \
+    X(VMO_UNMAP) /* one at a time unmaps a range of an object everywhere (kernel/vm/vmo_unmap.c) */  \
+    X(ASPACE)    /* mappings and page tables of one address space; two at fork: parent then child */ \
+    X(VMO)       /* page slots; by address when two (clone) */                                       \
+    X(KSPACE)                                                                                        \
+    /* spin locks */                                                                                 \
+    X(SPIN_FIRST)                                                                                    \
+    X(IRQ) /* one interrupt line: held while its handlers run */                                     \
+    X(VFS_DCACHE)                                                                                    \
+    X(VFS_SPIN) /* fd tables, file lists, superblock lists */                                        \
+    X(DEVICE)   /* serial, virtio and other drivers */                                               \
+    X(TTY_INPUT)                                                                                     \
+    X(PERSONALITY_SPIN) /* personality: process tree, sessions, groups, pids */                      \
+    X(SIGNAL)           /* pending signals of a process */                                           \
+    X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */                   \
+    X(FUTEX_BUCKET)                                                                                  \
+    X(HANDLE_TABLE)                                                                                  \
+    X(DIRECTORY)                                                                                     \
+    X(OBJECT)                                                                                        \
+    X(JOB)                                                                                           \
+    X(EPOCH)                                                                                         \
+    X(MUTEX_INTERNAL) /* inside struct mutex */                                                      \
+    X(WAITQ)                                                                                         \
+    X(THREAD)    /* state of one thread, before the run queue */                                     \
+    X(RUN_QUEUE) /* two: by processor number */                                                      \
+    X(TIMER_QUEUE)                                                                                   \
+    X(SLAB)                                                                                          \
+    X(PAGE_ALLOCATOR)                                                                                \
+    X(CPU_CALL)                                                                                      \
+    X(RANDOM)                                                                                        \
+    X(TRACE)                                                                                         \
+    X(LOG)                                                                                           \
     X(CONSOLE)
 
 enum lock_rank {
 #define LOCK_RANK_ENUM(name) LOCK_RANK_##name,
     LOCK_RANK_LIST(LOCK_RANK_ENUM)
 #undef LOCK_RANK_ENUM
-    LOCK_RANK_COUNT
+        LOCK_RANK_COUNT
 };
 
 // Called by the lock implementations; real in debug builds (kernel/sync/lock_debug.c), empty otherwise (kernel/sync/lock_debug_off.c is not needed: macros).
 #ifdef CONFIG_DEBUG
 void lock_debug_acquire(const void *lock, enum lock_rank rank, const void *at, _Bool spinning);
 void lock_debug_release(const void *lock, enum lock_rank rank);
-void lock_debug_may_sleep(const char *file, int line); // panics with the spin locks held if this thread may not sleep here
+void lock_debug_may_sleep(const char *file,
+                          int line); // panics with the spin locks held if this thread may not sleep here
 #define might_sleep() lock_debug_may_sleep(__FILE__, __LINE__)
 #else
 #define lock_debug_acquire(lock, rank, at, spinning) ((void)0)
-#define lock_debug_release(lock, rank) ((void)0)
-#define might_sleep() ((void)0)
+#define lock_debug_release(lock, rank)               ((void)0)
+#define might_sleep()                                ((void)0)
 #endif
 
 #endif

@@ -20,21 +20,21 @@ struct token;
 struct directory;
 
 struct object {
-    struct object_type *type;      // immutable after create
+    struct object_type *type; // immutable after create
     _Atomic uint32_t pointers;
     _Atomic uint32_t handles;
-    struct job *job;               // owner and charge; immutable after create (NULL: the kernel's own)
-    struct directory *directory;   // DIRECTORY: where it is named, or NULL
-    char *name;                    // DIRECTORY: owned, or NULL
+    struct job *job;             // owner and charge; immutable after create (NULL: the kernel's own)
+    struct directory *directory; // DIRECTORY: where it is named, or NULL
+    char *name;                  // DIRECTORY: owned, or NULL
     struct list_node directory_node;
     struct epoch_node reclaim;
 };
 
 struct object_type {
-    struct object obj;             // type: type_type; named in /types
+    struct object obj; // type: type_type; named in /types
     const char *name;
-    inv_rights_t default_rights;   // of a first handle
-    size_t size;                   // what creation charges to the job
+    inv_rights_t default_rights; // of a first handle
+    size_t size;                 // what creation charges to the job
     // Procedures; NULL where there is nothing to do. Context: thread, may sleep, no spin lock held.
     inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t wanted);
     void (*close)(struct object *o);  // last handle closed
@@ -42,14 +42,18 @@ struct object_type {
     // Hands the rest of a path to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
     inv_status_t (*parse)(struct object *o, const char *rest, struct token *who, struct object **out_object);
     bool (*signalled)(struct object *o); // wait state
-    struct object_counters { _Atomic uint64_t created, live, high_water; } counters;
+    struct object_counters {
+        _Atomic uint64_t created, live, high_water;
+    } counters;
 };
 
 // A type object statically defined by its module, registered by object_type_register at boot.
 void object_type_register(struct object_type *type);
 // Initialises the header of a fresh object with one pointer, charges type->size to job. QUOTA. The job is counted.
 must_check inv_status_t object_init(struct object *o, struct object_type *type, struct job *job);
-static inline void object_get(struct object *o) { atomic_fetch_add_explicit(&o->pointers, 1, memory_order_relaxed); }
+static inline void object_get(struct object *o) {
+    atomic_fetch_add_explicit(&o->pointers, 1, memory_order_relaxed);
+}
 // For lock-free lookups: false when the last pointer has gone already.
 must_check bool object_try_get(struct object *o);
 // Drops a pointer; the last one runs delete (so: may sleep, no spin lock held).

@@ -23,32 +23,33 @@ struct thread;
 // What the core calls upward; one static table a personality. Context: the thread concerned, may sleep, unless said otherwise.
 struct personality_ops {
     const char *name;
-    void (*syscall)(struct arch_frame *frame);                                    // a call with a number below 0x1000
-    void (*exception)(struct arch_frame *frame, const struct exception *e);       // user-mode fault the core could not resolve
-    void (*user_return)(struct arch_frame *frame);                                // thread->user_work had THREAD_WORK_PERSONALITY; clears what it did
-    void (*thread_exit)(struct thread *t);                                        // the last act of a thread, on itself, before it leaves its process
-    void (*process_exit)(struct process *p);                                      // the last thread is leaving (on that thread): address space still there
-    void (*thread_delete)(struct thread *t);                                      // last reference gone: free personality_data
+    void (*syscall)(struct arch_frame *frame); // a call with a number below 0x1000
+    void (*exception)(struct arch_frame *frame,
+                      const struct exception *e);  // user-mode fault the core could not resolve
+    void (*user_return)(struct arch_frame *frame); // thread->user_work had THREAD_WORK_PERSONALITY; clears what it did
+    void (*thread_exit)(struct thread *t);         // the last act of a thread, on itself, before it leaves its process
+    void (*process_exit)(struct process *p); // the last thread is leaving (on that thread): address space still there
+    void (*thread_delete)(struct thread *t); // last reference gone: free personality_data
     void (*process_delete)(struct process *p);
-    void (*out_of_memory)(struct process *p);                                     // kill it by policy; any thread
+    void (*out_of_memory)(struct process *p); // kill it by policy; any thread
 };
 
 struct process {
     struct object obj;
-    struct mutex lock;                     // rank PROCESS
+    struct mutex lock; // rank PROCESS
     /* lock: */
-    struct list_node threads;              // thread->process_node
+    struct list_node threads; // thread->process_node
     unsigned thread_count;
-    struct aspace *aspace;                 // counted. Changed by exec on the only thread, with lock held; read by own threads freely
+    struct aspace *aspace; // counted. Changed by exec on the only thread, with lock held; read by own threads freely
     /* atomic: */
-    _Atomic bool exiting;                  // kill was asked for: threads leave at their next return to user mode
-    _Atomic bool oom_protected;            // chosen last when memory runs out: the first user process
-    _Atomic(struct thread *) single;       // the thread that goes on alone (exec); all others leave
-    struct waitq thread_left;              // woken when thread_count falls
-    struct list_node job_node;             // job lock
+    _Atomic bool exiting;            // kill was asked for: threads leave at their next return to user mode
+    _Atomic bool oom_protected;      // chosen last when memory runs out: the first user process
+    _Atomic(struct thread *) single; // the thread that goes on alone (exec); all others leave
+    struct waitq thread_left;        // woken when thread_count falls
+    struct list_node job_node;       // job lock
     /* immutable after create: */
-    struct handle_table handles;           // own lock
-    const struct personality_ops *ops;     // NULL: a kernel process
+    struct handle_table handles;       // own lock
+    const struct personality_ops *ops; // NULL: a kernel process
     void *personality_data;
     char name[16];
 };
@@ -57,33 +58,42 @@ extern struct process *kernel_process;
 
 // Bits of thread->user_work: looked at before every return to user mode; any bit also ends interruptible sleeps.
 #define THREAD_WORK_PERSONALITY (1u << 0) // signals, stops: ops->user_return
-#define THREAD_WORK_KILL (1u << 1)        // leave: ends killable sleeps as well
+#define THREAD_WORK_KILL        (1u << 1) // leave: ends killable sleeps as well
 
 struct thread {
     struct object obj;
     struct arch_thread arch;
     struct sched_thread sched;
-    struct process *process;            // counted; immutable
-    struct list_node process_node;      // process lock
-    struct list_node all_node;          // all_threads lock (debugger, counting)
-    struct spinlock lock;               // rank THREAD
-    _Atomic uint32_t user_work;         // THREAD_WORK_*
+    struct process *process;       // counted; immutable
+    struct list_node process_node; // process lock
+    struct list_node all_node;     // all_threads lock (debugger, counting)
+    struct spinlock lock;          // rank THREAD
+    _Atomic uint32_t user_work;    // THREAD_WORK_*
     atomic_bool exited;
-    atomic_bool left;                   // is on its process's list no more while others are: the address space may go before it
-    void *stack;                        // kernel stack (kstack_alloc); NULL once it has ended
+    atomic_bool left; // is on its process's list no more while others are: the address space may go before it
+    void *stack;      // kernel stack (kstack_alloc); NULL once it has ended
     void *personality_data;
-    void (*kernel_entry)(void *);       // kernel threads
+    void (*kernel_entry)(void *); // kernel threads
     void *kernel_arg;
-    uint64_t id;                        // unique, never reused
-    struct thread_lock_debug { uint8_t depth; struct { const void *lock, *at; uint8_t rank; } held[16]; } locks; // sleeping locks held (debug builds)
+    uint64_t id; // unique, never reused
+    struct thread_lock_debug {
+        uint8_t depth;
+        struct {
+            const void *lock, *at;
+            uint8_t rank;
+        } held[16];
+    } locks; // sleeping locks held (debug builds)
     char name[16];
 };
 
 // A process with an address space of its own (as counted is taken over) and no thread. NO_MEMORY, QUOTA.
-must_check inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops, const char *name, struct process **out);
+must_check inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops,
+                                       const char *name, struct process **out);
 // A thread in NEW state with a kernel stack; user ones start at frame (copied). The caller holds one pointer; the thread itself holds another until it has ended.
-must_check inv_status_t thread_create_user(struct process *p, const struct arch_frame *frame, const char *name, struct thread **out);
-must_check inv_status_t thread_create_kernel(void (*entry)(void *), void *arg, const char *name, uint8_t priority, struct thread **out);
+must_check inv_status_t thread_create_user(struct process *p, const struct arch_frame *frame, const char *name,
+                                           struct thread **out);
+must_check inv_status_t thread_create_kernel(void (*entry)(void *), void *arg, const char *name, uint8_t priority,
+                                             struct thread **out);
 // Starts it: from now on it may run before this returns.
 void thread_start(struct thread *t);
 // Throws a thread that was never started away.
@@ -103,7 +113,9 @@ static inline bool thread_killed(struct thread *t) {
 }
 // From arch exit code, interrupts on: does the work of user_work (may not return if the thread was killed).
 void thread_return_to_user(struct arch_frame *frame);
-static inline struct process *current_process(void) { return current_thread()->process; }
+static inline struct process *current_process(void) {
+    return current_thread()->process;
+}
 // Calls fn for every thread (debugger: locked false and the machine stopped).
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg, bool locked);
 // For the scheduler. An idle thread of processor cpu, on no queue. thread_reap: t is dead and off its stack; interrupts off, never sleeps: it is freed later.
@@ -111,7 +123,8 @@ must_check inv_status_t thread_create_idle(unsigned cpu, struct thread **out);
 void thread_reap(struct thread *t);
 // Frees the dead threads that wait for it now. May sleep.
 void thread_reap_pending(void);
-void process_init_boot(void);   // types, kernel process; turns the boot stack into the idle thread of processor 0 (cpus[0].idle, current)
+void process_init_boot(
+    void); // types, kernel process; turns the boot stack into the idle thread of processor 0 (cpus[0].idle, current)
 void process_start_reaper(void); // once threads run
 
 #endif

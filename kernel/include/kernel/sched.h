@@ -12,15 +12,13 @@
 #include <kernel/rbtree.h>
 #include <kernel/types.h>
 
-
-
-#define PRIORITY_COUNT 256
-#define PRIORITY_IDLE 0      // idle threads alone
-#define PRIORITY_BATCH 16    // SCHED_IDLE of Linux
-#define PRIORITY_FAIR 64     // the fair class: ordinary threads
-#define PRIORITY_RT_FIRST 100 // Linux real-time 1..99 are 101..199
-#define PRIORITY_KERNEL 210  // reclaim and other kernel workers that must not starve
-#define PRIORITY_MAX 255
+#define PRIORITY_COUNT      256
+#define PRIORITY_IDLE       0   // idle threads alone
+#define PRIORITY_BATCH      16  // SCHED_IDLE of Linux
+#define PRIORITY_FAIR       64  // the fair class: ordinary threads
+#define PRIORITY_RT_FIRST   100 // Linux real-time 1..99 are 101..199
+#define PRIORITY_KERNEL     210 // reclaim and other kernel workers that must not starve
+#define PRIORITY_MAX        255
 #define FAIR_WEIGHT_DEFAULT 1024
 
 enum sched_class { SCHED_CLASS_IDLE, SCHED_CLASS_FAIR, SCHED_CLASS_ROUND_ROBIN, SCHED_CLASS_FIFO };
@@ -31,19 +29,19 @@ extern struct object_type sched_context_type;
 
 struct sched_params {
     enum sched_class class;
-    uint8_t priority;  // fixed classes: 1..255. Fair: ignored
-    uint32_t weight;   // fair: 15 to 88761 (nice 19 to -20)
-    nstime_t slice;    // round robin and fair: 0 = default
+    uint8_t priority; // fixed classes: 1..255. Fair: ignored
+    uint32_t weight;  // fair: 15 to 88761 (nice 19 to -20)
+    nstime_t slice;   // round robin and fair: 0 = default
 };
 
 struct sched_context {
     struct object obj; // type sched_context_type
     struct sched_params params;
     /* run queue lock of the thread's processor: */
-    uint64_t virtual_time;   // fair: weighted runtime, on the scale of that run queue
-    nstime_t slice_used;     // of the slice begun
-    nstime_t runtime;        // total, charged at every switch
-    nstime_t last_charged;   // while it runs: when runtime was brought up to date
+    uint64_t virtual_time; // fair: weighted runtime, on the scale of that run queue
+    nstime_t slice_used;   // of the slice begun
+    nstime_t runtime;      // total, charged at every switch
+    nstime_t last_charged; // while it runs: when runtime was brought up to date
     uint64_t switches_voluntary, switches_forced;
 };
 
@@ -58,41 +56,45 @@ enum thread_state {
 
 // The part of struct thread that belongs to the scheduler (kernel/sched alone writes it).
 struct sched_thread {
-    struct sched_context *context;      // own context, counted
-    struct list_node run_node;          // run queue lock: fixed priorities
-    struct rb_node fair_node;           // run queue lock
-    _Atomic uint32_t state;             // enum thread_state
-    _Atomic uint8_t wait_kind;          // enum wait_kind of the sleep begun
-    uint8_t base_priority, inherited;   // thread lock: own, and the most urgent waiter's on a mutex that it holds
-    _Atomic uint8_t priority;           // run queue lock: effective, the greater of the two
-    _Atomic uint32_t cpu;               // where it runs, is queued or ran last
-    _Atomic bool on_cpu;                // true until its registers are saved
-    bool queued;                        // run queue lock
-    cpuset_t affinity;                  // thread lock
-    struct list_node contended;         // thread lock: mutexes held that have waiters
-    struct mutex_waiter *blocked_on;    // thread lock: its place among the waiters of a mutex, or NULL
-    bool moving;                        // run queue lock: leaves this processor at its next switch (affinity)
-    bool slice_over;                    // run queue lock: goes behind its equals at its next preemption
+    struct sched_context *context;    // own context, counted
+    struct list_node run_node;        // run queue lock: fixed priorities
+    struct rb_node fair_node;         // run queue lock
+    _Atomic uint32_t state;           // enum thread_state
+    _Atomic uint8_t wait_kind;        // enum wait_kind of the sleep begun
+    uint8_t base_priority, inherited; // thread lock: own, and the most urgent waiter's on a mutex that it holds
+    _Atomic uint8_t priority;         // run queue lock: effective, the greater of the two
+    _Atomic uint32_t cpu;             // where it runs, is queued or ran last
+    _Atomic bool on_cpu;              // true until its registers are saved
+    bool queued;                      // run queue lock
+    cpuset_t affinity;                // thread lock
+    struct list_node contended;       // thread lock: mutexes held that have waiters
+    struct mutex_waiter *blocked_on;  // thread lock: its place among the waiters of a mutex, or NULL
+    bool moving;                      // run queue lock: leaves this processor at its next switch (affinity)
+    bool slice_over;                  // run queue lock: goes behind its equals at its next preemption
 };
 
-void sched_context_init_boot(void);         // after job_init_boot, before the first thread
-void sched_init(void);                      // boot processor, before the first thread
+void sched_context_init_boot(void); // after job_init_boot, before the first thread
+void sched_init(void);              // boot processor, before the first thread
 // Makes processor cpu's run queue and idle thread (cpus[cpu].idle), with a kernel stack, on which the processor is to enter cpu_main(). Boot thread.
 must_check inv_status_t sched_idle_create(unsigned cpu);
-void sched_cpu_start(struct thread *idle);  // each processor, on idle's stack, interrupts off: becomes its idle thread, is online from now on
+void sched_cpu_start(
+    struct thread
+        *idle); // each processor, on idle's stack, interrupts off: becomes its idle thread, is online from now on
 noreturn_fn void sched_idle_loop(void);
-bool sched_started(void);                   // the boot processor has its idle thread: sleeping is possible from now on
-void sched_first_run(struct thread *prev);  // a new thread's first step, from arch code: finishes the switch
+bool sched_started(void);                  // the boot processor has its idle thread: sleeping is possible from now on
+void sched_first_run(struct thread *prev); // a new thread's first step, from arch code: finishes the switch
 
 // The scheduler's part of a new thread, with a context of its own charged to job. NO_MEMORY, QUOTA; undone by sched_thread_fini when the thread is freed.
 must_check inv_status_t sched_thread_init(struct thread *t, const struct sched_params *params, struct job *job);
 void sched_thread_fini(struct thread *t);
-void sched_start(struct thread *t);         // NEW → READY
-bool sched_wake(struct thread *t);          // SLEEPING → READY; false if it was not asleep (a wake between prepare and sleep is remembered). Any context
+void sched_start(struct thread *t); // NEW → READY
+bool sched_wake(
+    struct thread *
+        t); // SLEEPING → READY; false if it was not asleep (a wake between prepare and sleep is remembered). Any context
 // Wakes t if its sleep is of a kind that may be interrupted by bits newly set in thread->user_work. Any context.
 void sched_interrupt(struct thread *t);
-void sched_yield(void);                     // to others of the same priority; fair: to the one with the least virtual time
-noreturn_fn void sched_exit(void);          // the current thread never runs again; its stack is freed by the next
+void sched_yield(void);            // to others of the same priority; fair: to the one with the least virtual time
+noreturn_fn void sched_exit(void); // the current thread never runs again; its stack is freed by the next
 void sched_preempt(void);
 // Changes class, priority, weight. INVALID for values out of range. Effective at once.
 must_check inv_status_t sched_set_params(struct thread *t, const struct sched_params *p);
@@ -101,7 +103,7 @@ void sched_get_params(struct thread *t, struct sched_params *out);
 must_check inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set);
 // Inheritance, from kernel/sync, with t->lock held: the most urgent waiter has priority (0: none). True if the effective priority changed.
 bool sched_boost(struct thread *t, uint8_t priority);
-nstime_t sched_runtime(struct thread *t);   // processor time so far
+nstime_t sched_runtime(struct thread *t);                                          // processor time so far
 void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total); // load averages, fixed point 16.16
 
 void cpuset_add(cpuset_t *s, unsigned cpu);

@@ -9,10 +9,12 @@
 #include <kernel/rbtree.h>
 #include <kernel/types.h>
 
-static inline nstime_t clock_monotonic(void) { return platform_clock_now(); }
-nstime_t clock_wall(void);              // nanoseconds since 1970-01-01 UTC
-void clock_wall_set(nstime_t wall);     // also updates the vDSO page
-void clock_init(void);                  // boot
+static inline nstime_t clock_monotonic(void) {
+    return platform_clock_now();
+}
+nstime_t clock_wall(void);          // nanoseconds since 1970-01-01 UTC
+void clock_wall_set(nstime_t wall); // also updates the vDSO page
+void clock_init(void);              // boot
 // deadline = now + duration without overflow (NSTIME_NEVER when it would).
 nstime_t deadline_after(nstime_t duration);
 

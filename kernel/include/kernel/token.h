@@ -21,31 +21,33 @@ struct token {
     uint32_t groups[TOKEN_MAX_GROUPS];
 };
 extern struct object_type token_type;
-void token_init_boot(void); // after object_init_boot
+void token_init_boot(void);      // after object_init_boot
 extern struct token *token_root; // uid 0, all capabilities
 // A writable copy with one pointer, to be changed before it is shared. NO_MEMORY, QUOTA.
 must_check inv_status_t token_clone(const struct token *from, struct job *job, struct token **out);
 bool token_in_group(const struct token *t, uint32_t gid); // fsgid or a supplementary group
-static inline bool token_capable(const struct token *t, unsigned cap) { return (t->cap_effective >> cap) & 1; }
-#define CAP_CHOWN 0
-#define CAP_DAC_OVERRIDE 1
+static inline bool token_capable(const struct token *t, unsigned cap) {
+    return (t->cap_effective >> cap) & 1;
+}
+#define CAP_CHOWN           0
+#define CAP_DAC_OVERRIDE    1
 #define CAP_DAC_READ_SEARCH 2
-#define CAP_FOWNER 3
-#define CAP_FSETID 4
-#define CAP_KILL 5
-#define CAP_SETGID 6
-#define CAP_SETUID 7
-#define CAP_SETPCAP 8
-#define CAP_NET_ADMIN 12
-#define CAP_SYS_CHROOT 18
-#define CAP_SYS_ADMIN 21
-#define CAP_SYS_BOOT 22
-#define CAP_SYS_NICE 23
-#define CAP_SYS_RESOURCE 24
-#define CAP_SYS_TIME 25
-#define CAP_SYS_TTY_CONFIG 26
-#define CAP_MKNOD 27
-#define CAP_SYSLOG 34
-#define CAP_LAST 40
+#define CAP_FOWNER          3
+#define CAP_FSETID          4
+#define CAP_KILL            5
+#define CAP_SETGID          6
+#define CAP_SETUID          7
+#define CAP_SETPCAP         8
+#define CAP_NET_ADMIN       12
+#define CAP_SYS_CHROOT      18
+#define CAP_SYS_ADMIN       21
+#define CAP_SYS_BOOT        22
+#define CAP_SYS_NICE        23
+#define CAP_SYS_RESOURCE    24
+#define CAP_SYS_TIME        25
+#define CAP_SYS_TTY_CONFIG  26
+#define CAP_MKNOD           27
+#define CAP_SYSLOG          34
+#define CAP_LAST            40
 
 #endif

@@ -25,28 +25,33 @@ struct slot_table {
 struct vmo {
     struct object obj;
     uint8_t kind;
-    struct mutex lock;            // rank VMO
+    struct mutex lock; // rank VMO
     /* lock: */
-    _Atomic uint64_t size;        // bytes; a partial last page reads as zero behind the end
-    _Atomic uint64_t resident;    // pages held
+    _Atomic uint64_t size;     // bytes; a partial last page reads as zero behind the end
+    _Atomic uint64_t resident; // pages held
     struct slot_table slots;
-    bool may_share;               // nodes or pages of slots may be shared with a clone
-    bool was_mapped;              // is or was an object of mappings
-    bool tail_dirty;              // was mapped writable: bytes behind size in the last page may not be zero
-    struct list_node mappings;    // lock: mappings whose object this is (mapping->vmo_node), for unmapping
-    paddr_t physical;             // VMO_PHYSICAL
+    bool may_share;            // nodes or pages of slots may be shared with a clone
+    bool was_mapped;           // is or was an object of mappings
+    bool tail_dirty;           // was mapped writable: bytes behind size in the last page may not be zero
+    struct list_node mappings; // lock: mappings whose object this is (mapping->vmo_node), for unmapping
+    paddr_t physical;          // VMO_PHYSICAL
     unsigned physical_flags;
 };
 extern struct object_type vmo_type;
 
 // *out has one pointer. size is rounded up to pages by users that map; it may be 0. NO_MEMORY, QUOTA, RANGE.
 must_check inv_status_t vmo_create(struct job *job, uint64_t size, struct vmo **out);
-must_check inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, unsigned mmu_flags, struct vmo **out);
+must_check inv_status_t vmo_create_physical(struct job *job, paddr_t start, uint64_t size, unsigned mmu_flags,
+                                            struct vmo **out);
 // A copy-on-write clone of [offset, offset + size), page aligned. One of the whole object costs the same whatever its size (the tree is shared), a part
 // costs its resident pages; a source that is mapped is copied page by page (see vmo.c, I3).
 must_check inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct job *job, struct vmo **out);
-static inline void vmo_get(struct vmo *v) { object_get(&v->obj); }
-static inline void vmo_put(struct vmo *v) { object_put(&v->obj); }
+static inline void vmo_get(struct vmo *v) {
+    object_get(&v->obj);
+}
+static inline void vmo_put(struct vmo *v) {
+    object_put(&v->obj);
+}
 // Cuts or extends. When it shrinks, pages past the end are unmapped from every address space and freed, the last partial page is zeroed. RANGE, NO_MEMORY.
 must_check inv_status_t vmo_resize(struct vmo *v, uint64_t size);
 // Frees the whole pages in the range (they read as zero afterwards), zeroes the partial ones. For hole punching and madvise.
@@ -54,7 +59,8 @@ must_check inv_status_t vmo_zero_range(struct vmo *v, uint64_t offset, uint64_t 
 // The page at index (offset >> PAGE_SHIFT), counted for the caller. write false: *out is page_zero's NULL equivalent (NULL) if the slot is empty. write true:
 // allocates or un-shares so that the page may be written in place. RANGE past the end (rounded up to a page), NO_MEMORY, QUOTA. flags: PAGE_USER ...
 must_check inv_status_t vmo_get_page(struct vmo *v, uint64_t index, bool write, struct page **out);
-bool vmo_next_resident(struct vmo *v, uint64_t index, uint64_t *out_index); // first resident page at or after index (SEEK_DATA)
+bool vmo_next_resident(struct vmo *v, uint64_t index,
+                       uint64_t *out_index); // first resident page at or after index (SEEK_DATA)
 // Copies within [0, size); *out_done bytes were copied even when an error is returned (FAULT, NO_MEMORY). Reads past the end are short. Writes do not extend:
 // the caller resizes first. No VMO lock is held during a user copy.
 inv_status_t vmo_read(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done);

@@ -47,9 +47,10 @@ enum wait_kind {
     WAIT_INTERRUPTIBLE,   // also any work for the user-mode return (signals)
 };
 
-#define WAITQ_INIT(name) {.lock = SPINLOCK_INIT(LOCK_RANK_WAITQ), .waiters = LIST_INIT((name).waiters)}
+#define WAITQ_INIT(name) \
+    { .lock = SPINLOCK_INIT(LOCK_RANK_WAITQ), .waiters = LIST_INIT((name).waiters) }
 void waitq_init(struct waitq *q);
-void waiter_init(struct waiter *w);              // for the current thread, exclusive
+void waiter_init(struct waiter *w); // for the current thread, exclusive
 void waitq_add(struct waitq *q, struct waiter *w);
 void waitq_remove(struct waitq *q, struct waiter *w); // harmless if it was taken off by a wake
 // Between prepare and the look at the condition: puts w back if a wake took it off since.
@@ -74,33 +75,33 @@ must_check inv_status_t thread_sleep_until(nstime_t deadline, enum wait_kind kin
 
 // Waits on *q until condition holds. status: OK, TIMED_OUT or INTERRUPTED. condition is evaluated without locks and may run several times; when it holds
 // the status is OK, whatever else happened.
-#define WAIT_EVENT(q, condition, kind, deadline, status)                 \
-    do {                                                                 \
-        struct waiter wait_event_w;                                      \
-        struct waitq *const wait_event_q = (q);                          \
-        (status) = INV_OK;                                               \
-        if (condition)                                                   \
-            break;                                                       \
-        const nstime_t wait_event_deadline = (deadline);                 \
-        waiter_init(&wait_event_w);                                      \
-        waitq_add(wait_event_q, &wait_event_w);                          \
-        for (;;) {                                                       \
-            thread_sleep_prepare(kind);                                  \
-            waitq_rearm(wait_event_q, &wait_event_w);                    \
-            if (condition) {                                             \
-                (status) = INV_OK;                                       \
-                break;                                                   \
-            }                                                            \
-            if ((status) != INV_OK)                                      \
-                break;                                                   \
-            (status) = thread_sleep(wait_event_deadline);                \
-            if (condition) {                                             \
-                (status) = INV_OK;                                       \
-                break;                                                   \
-            }                                                            \
-        }                                                                \
-        thread_sleep_finish();                                           \
-        waitq_leave(wait_event_q, &wait_event_w, (status) == INV_OK);    \
+#define WAIT_EVENT(q, condition, kind, deadline, status)              \
+    do {                                                              \
+        struct waiter wait_event_w;                                   \
+        struct waitq *const wait_event_q = (q);                       \
+        (status) = INV_OK;                                            \
+        if (condition)                                                \
+            break;                                                    \
+        const nstime_t wait_event_deadline = (deadline);              \
+        waiter_init(&wait_event_w);                                   \
+        waitq_add(wait_event_q, &wait_event_w);                       \
+        for (;;) {                                                    \
+            thread_sleep_prepare(kind);                               \
+            waitq_rearm(wait_event_q, &wait_event_w);                 \
+            if (condition) {                                          \
+                (status) = INV_OK;                                    \
+                break;                                                \
+            }                                                         \
+            if ((status) != INV_OK)                                   \
+                break;                                                \
+            (status) = thread_sleep(wait_event_deadline);             \
+            if (condition) {                                          \
+                (status) = INV_OK;                                    \
+                break;                                                \
+            }                                                         \
+        }                                                             \
+        thread_sleep_finish();                                        \
+        waitq_leave(wait_event_q, &wait_event_w, (status) == INV_OK); \
     } while (0)
 
 #endif

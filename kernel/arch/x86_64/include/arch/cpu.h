@@ -15,20 +15,21 @@ struct thread;
 
 // Through GS in the kernel. Fields at fixed offsets; the architecture may append (GDT, TSS, IST stacks, APIC id, ...).
 struct arch_cpu {
-    struct cpu *self;         // 0
-    struct thread *current;   // 8
-    uint32_t preempt_count;   // 16: 0 means that this processor may switch threads; interrupts count too
-    uint32_t resched_pending; // 20: set by this processor or by a reschedule interrupt: switch when preempt_count falls to 0
-    uint64_t kernel_sp;       // 24: top of the current thread's kernel stack, loaded at system call entry
-    uint64_t user_sp;         // 32: scratch of system call entry
-    uint64_t scratch;         // 40
-    uint32_t id;              // 48: 0 to cpu_count - 1
-    uint32_t apic_id;         // 52
-    uint32_t irq_depth;       // 56: nesting of interrupt handlers
-    uint32_t arch_flags;      // 60
-    void *tables;             // 64: GDT, TSS and interrupt stacks (private to the architecture)
-    void *fpu_owner;          // 72: reserved
-    uint64_t irq_stack;       // 80: top of the interrupt stack
+    struct cpu *self;       // 0
+    struct thread *current; // 8
+    uint32_t preempt_count; // 16: 0 means that this processor may switch threads; interrupts count too
+    uint32_t
+        resched_pending; // 20: set by this processor or by a reschedule interrupt: switch when preempt_count falls to 0
+    uint64_t kernel_sp;  // 24: top of the current thread's kernel stack, loaded at system call entry
+    uint64_t user_sp;    // 32: scratch of system call entry
+    uint64_t scratch;    // 40
+    uint32_t id;         // 48: 0 to cpu_count - 1
+    uint32_t apic_id;    // 52
+    uint32_t irq_depth;  // 56: nesting of interrupt handlers
+    uint32_t arch_flags; // 60
+    void *tables;        // 64: GDT, TSS and interrupt stacks (private to the architecture)
+    void *fpu_owner;     // 72: reserved
+    uint64_t irq_stack;  // 80: top of the interrupt stack
 };
 
 static inline struct cpu *arch_this_cpu(void) {
@@ -47,7 +48,9 @@ static inline uint32_t arch_preempt_count(void) {
     __asm__ volatile("movl %%gs:16, %0" : "=r"(n));
     return n;
 }
-static inline void arch_preempt_inc(void) { __asm__ volatile("incl %%gs:16" ::: "memory", "cc"); }
+static inline void arch_preempt_inc(void) {
+    __asm__ volatile("incl %%gs:16" ::: "memory", "cc");
+}
 // Returns true if the count fell to zero and a reschedule is pending.
 static inline bool arch_preempt_dec(void) {
     bool zero;
@@ -79,17 +82,25 @@ static inline void arch_irq_restore(irq_flags_t f) {
     if (f & 0x200)
         __asm__ volatile("sti" ::: "memory");
 }
-static inline void arch_irq_enable(void) { __asm__ volatile("sti" ::: "memory"); }
-static inline void arch_irq_disable(void) { __asm__ volatile("cli" ::: "memory"); }
+static inline void arch_irq_enable(void) {
+    __asm__ volatile("sti" ::: "memory");
+}
+static inline void arch_irq_disable(void) {
+    __asm__ volatile("cli" ::: "memory");
+}
 static inline bool arch_irq_enabled(void) {
     uint64_t f;
     __asm__ volatile("pushfq; popq %0" : "=r"(f));
     return (f & 0x200) != 0;
 }
 // In every spin loop: under deterministic time a loop without it starves the other processors.
-static inline void arch_pause(void) { __asm__ volatile("pause" ::: "memory"); }
+static inline void arch_pause(void) {
+    __asm__ volatile("pause" ::: "memory");
+}
 // Called with interrupts disabled: enables them and waits for one, without losing one that arrives in between. Returns with interrupts enabled.
-static inline void arch_wait_for_interrupt(void) { __asm__ volatile("sti; hlt" ::: "memory"); }
+static inline void arch_wait_for_interrupt(void) {
+    __asm__ volatile("sti; hlt" ::: "memory");
+}
 // True on a virtual machine: a host may stop any processor at any moment, also one that holds a spin lock or is next in turn for it.
 bool arch_is_virtual(void);
 // Stops this processor for ever.
@@ -101,6 +112,8 @@ static inline uint64_t arch_cycles(void) {
     return (uint64_t)hi << 32 | lo;
 }
 // The caller's frame pointer chain (debug/backtrace.c): each frame is { next frame, return address }.
-static inline uintptr_t arch_frame_pointer(void) { return (uintptr_t)__builtin_frame_address(0); }
+static inline uintptr_t arch_frame_pointer(void) {
+    return (uintptr_t)__builtin_frame_address(0);
+}
 
 #endif

@@ -17,12 +17,20 @@ struct arch_frame {
 };
 #define ARCH_VECTOR_SYSCALL 0x100
 
-static inline bool arch_frame_is_user(const struct arch_frame *f) { return (f->cs & 3) == 3; }
-static inline vaddr_t arch_frame_pc(const struct arch_frame *f) { return f->rip; }
-static inline vaddr_t arch_frame_sp(const struct arch_frame *f) { return f->rsp; }
+static inline bool arch_frame_is_user(const struct arch_frame *f) {
+    return (f->cs & 3) == 3;
+}
+static inline vaddr_t arch_frame_pc(const struct arch_frame *f) {
+    return f->rip;
+}
+static inline vaddr_t arch_frame_sp(const struct arch_frame *f) {
+    return f->rsp;
+}
 
 // System calls: number, arguments 0 to 5, result.
-static inline uint64_t arch_syscall_number(const struct arch_frame *f) { return f->error; }
+static inline uint64_t arch_syscall_number(const struct arch_frame *f) {
+    return f->error;
+}
 static inline uint64_t arch_syscall_arg(const struct arch_frame *f, unsigned n) {
     switch (n) {
     case 0: return f->rdi;
@@ -33,8 +41,12 @@ static inline uint64_t arch_syscall_arg(const struct arch_frame *f, unsigned n) 
     default: return f->r9;
     }
 }
-static inline void arch_syscall_set_result(struct arch_frame *f, int64_t value) { f->rax = (uint64_t)value; }
-static inline int64_t arch_syscall_result(const struct arch_frame *f) { return (int64_t)f->rax; }
+static inline void arch_syscall_set_result(struct arch_frame *f, int64_t value) {
+    f->rax = (uint64_t)value;
+}
+static inline int64_t arch_syscall_result(const struct arch_frame *f) {
+    return (int64_t)f->rax;
+}
 // Makes the return to user mode execute the system call instruction again, with the number given.
 static inline void arch_syscall_rewind(struct arch_frame *f, uint64_t number) {
     f->rax = number;
@@ -45,7 +57,9 @@ void arch_frame_init_user(struct arch_frame *f, vaddr_t pc, vaddr_t sp);
 // Makes f safe to return to user mode with, whatever its contents (canonical pc, user selectors, allowed flags). For frames read from user memory.
 void arch_frame_sanitize(struct arch_frame *f);
 // The frame pointer at the interrupted instruction (kernel frames: the start of its chain for backtraces).
-static inline uintptr_t arch_frame_fp(const struct arch_frame *f) { return f->rbp; }
+static inline uintptr_t arch_frame_fp(const struct arch_frame *f) {
+    return f->rbp;
+}
 // Line number `line` of a printable picture of the registers, without a newline. False: there is no such line. Any context.
 bool arch_frame_describe(const struct arch_frame *f, unsigned line, char *buffer, size_t size);
 

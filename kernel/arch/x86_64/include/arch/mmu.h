@@ -8,25 +8,29 @@
 
 #include <kernel/types.h>
 
-#define ARCH_USER_BASE 0x1000ull           // lowest address a user may map (Linux vm.mmap_min_addr is checked by the personality)
-#define ARCH_USER_END 0x00007ffffffff000ull // first address above user space
-#define ARCH_DIRECT_MAP 0xffff800000000000ull // all physical memory, read-write, not executable
+#define ARCH_USER_BASE   0x1000ull // lowest address a user may map (Linux vm.mmap_min_addr is checked by the personality)
+#define ARCH_USER_END    0x00007ffffffff000ull // first address above user space
+#define ARCH_DIRECT_MAP  0xffff800000000000ull // all physical memory, read-write, not executable
 #define ARCH_KSPACE_BASE 0xffffc00000000000ull // kernel mappings made at run time: stacks, registers
-#define ARCH_KSPACE_END 0xffffd00000000000ull
-#define ARCH_PAGE_ARRAY 0xffffe00000000000ull // reserved for struct page, if it is mapped and not in the direct map
-#define ARCH_IMAGE_BASE 0xffffffff80000000ull
+#define ARCH_KSPACE_END  0xffffd00000000000ull
+#define ARCH_PAGE_ARRAY  0xffffe00000000000ull // reserved for struct page, if it is mapped and not in the direct map
+#define ARCH_IMAGE_BASE  0xffffffff80000000ull
 
-#define MMU_READ (1u << 0)
-#define MMU_WRITE (1u << 1)
-#define MMU_EXECUTE (1u << 2)
-#define MMU_USER (1u << 3)
+#define MMU_READ     (1u << 0)
+#define MMU_WRITE    (1u << 1)
+#define MMU_EXECUTE  (1u << 2)
+#define MMU_USER     (1u << 3)
 #define MMU_UNCACHED (1u << 4) // device registers
-#define MMU_GLOBAL (1u << 5)
+#define MMU_GLOBAL   (1u << 5)
 #define MMU_ACCESSED (1u << 6) // out only
-#define MMU_DIRTY (1u << 7)    // out only
+#define MMU_DIRTY    (1u << 7) // out only
 
-static inline void *phys_to_virt(paddr_t p) { return (void *)(ARCH_DIRECT_MAP + p); }
-static inline paddr_t virt_to_phys(const void *v) { return (paddr_t)v - ARCH_DIRECT_MAP; }
+static inline void *phys_to_virt(paddr_t p) {
+    return (void *)(ARCH_DIRECT_MAP + p);
+}
+static inline paddr_t virt_to_phys(const void *v) {
+    return (paddr_t)v - ARCH_DIRECT_MAP;
+}
 
 struct page;
 struct arch_aspace {
@@ -40,7 +44,8 @@ must_check inv_status_t arch_aspace_create(struct arch_aspace *as);
 void arch_aspace_destroy(struct arch_aspace *as);
 // Maps one page; replaces what was there (the caller flushes if *out_replaced is not 0: it gets the old entry's physical address | 1).
 // W and X together are refused by assertion for kernel mappings. NO_MEMORY when a table page is missing and cannot be had.
-must_check inv_status_t arch_mmu_map(struct arch_aspace *as, vaddr_t va, paddr_t pa, unsigned flags, paddr_t *out_replaced);
+must_check inv_status_t arch_mmu_map(struct arch_aspace *as, vaddr_t va, paddr_t pa, unsigned flags,
+                                     paddr_t *out_replaced);
 // Fault-around: maps frames[i] at start + i pages wherever frames[i] is not 0 and nothing is mapped yet; [start, start + n pages) lies within one
 // aligned 2 MiB. Returns the number mapped: 0 when a table page is missing and cannot be had. Nothing needs a flush.
 size_t arch_mmu_map_absent(struct arch_aspace *as, vaddr_t start, const paddr_t *frames, size_t n, unsigned flags);
@@ -69,7 +74,7 @@ bool arch_kernel_readable(vaddr_t va);
 // This processor only.
 void arch_mmu_load(struct arch_aspace *as); // NULL: the kernel's own table
 void arch_tlb_flush_page(vaddr_t va);
-void arch_tlb_flush_user(void);   // all non-global entries
-void arch_tlb_flush_all(void);    // global ones too
+void arch_tlb_flush_user(void); // all non-global entries
+void arch_tlb_flush_all(void);  // global ones too
 
 #endif

@@ -7,9 +7,17 @@
 
 #include <arch/x86.h>
 
-static inline void arch_port_write8(uint16_t port, uint8_t v) { port_write8(port, v); }
-static inline void arch_port_write32(uint16_t port, uint32_t v) { port_write32(port, v); }
-static inline uint8_t arch_port_read8(uint16_t port) { return port_read8(port); }
-static inline uint32_t arch_port_read32(uint16_t port) { return port_read32(port); }
+static inline void arch_port_write8(uint16_t port, uint8_t v) {
+    port_write8(port, v);
+}
+static inline void arch_port_write32(uint16_t port, uint32_t v) {
+    port_write32(port, v);
+}
+static inline uint8_t arch_port_read8(uint16_t port) {
+    return port_read8(port);
+}
+static inline uint32_t arch_port_read32(uint16_t port) {
+    return port_read32(port);
+}
 
 #endif

@@ -11,7 +11,8 @@
 // left. Nothing here panics, and nothing waits for long: a victim that cannot leave yet is waited for in steps, each
 // ended by the next fault.
 //
-// Locking: a job's processes are walked one at a time: found under job->lock, looked at without it.
+// Locking: a job's processes are counted in batches under job->lock, and looked at without it. One thread chooses at a time (choosing); whoever else runs
+// out of memory meanwhile waits a step, since a thousand that choose at once would name a thousand victims.
 
 #include "kspace.h"
 #include "mapping.h"
@@ -26,6 +27,9 @@
 #define NEARLY_PART  8 // see choose
 #define WORTH_PART   4 // if processes hold less than this part of memory together, nobody is ended for others
 #define RELIEF_TRIES 20
+#define BATCH        32
+
+static atomic_bool choosing;
 
 struct choice {
     bool protected_too;     // look at protected processes as well
@@ -35,22 +39,23 @@ struct choice {
     struct process *victim; // counted; found by the second
 };
 
-// The n-th process of the job, counted; NULL: there are fewer.
-static struct process *process_nth(struct job *job, size_t n) {
-    struct process *p, *found = NULL;
+// Counted pointers to at most BATCH processes of the job, from the n-th on; their number. Taken by the batch, so that a walk over thousands does not pass
+// the list once for each.
+static size_t processes_from(struct job *job, size_t n, struct process *out[BATCH]) {
+    struct process *p;
+    size_t count = 0;
 
     spin_lock(&job->lock);
     list_for_each(p, &job->processes, job_node) {
-        if (n-- > 0)
-            continue;
-        if (object_try_get(&p->obj)) {
-            found = p;
+        if (n > 0)
+            n--;
+        else if (object_try_get(&p->obj)) // else it is going
+            out[count++] = p;
+        if (count == BATCH)
             break;
-        }
-        n = 0; // it is going: take the next
     }
     spin_unlock(&job->lock);
-    return found;
+    return count;
 }
 
 static uint64_t process_pages(struct process *p) {
@@ -86,12 +91,17 @@ static void consider(struct choice *c, struct process *p) {
 }
 
 static void consider_job(struct job *job, struct choice *c) {
-    struct process *p;
+    struct process *batch[BATCH];
+    size_t count, n = 0;
 
-    for (size_t n = 0; (p = process_nth(job, n)); n++) {
-        consider(c, p);
-        object_put(&p->obj);
-    }
+    do {
+        count = processes_from(job, n, batch);
+        for (size_t i = 0; i < count; i++) {
+            consider(c, batch[i]);
+            object_put(&batch[i]->obj);
+        }
+        n += count;
+    } while (count == BATCH);
 }
 
 // The child of parent after the given one (NULL: the first), counted; puts the given one.
@@ -188,16 +198,21 @@ static bool policy_apply(struct job *job, struct process *self, bool locks_held)
 
     if (caches_free(locks_held) > 0)
         return true;
-    choose(job, &c);
-    if (c.leaving) {
+    if (atomic_exchange(&choosing, true)) {
         pause_shortly();
-    } else if (is_worth_it(&c) && (job->oom_policy == JOB_OOM_KILL_LARGEST || c.victim == self)) {
-        victim_kill(c.victim);
-        if (c.victim != self)
-            pause_shortly();
-    } else {
-        helps = false;
+        return true;
     }
+    choose(job, &c);
+    bool wait = c.leaving;
+    if (!c.leaving && is_worth_it(&c) && (job->oom_policy == JOB_OOM_KILL_LARGEST || c.victim == self)) {
+        victim_kill(c.victim);
+        wait = c.victim != self;
+    } else {
+        helps = c.leaving;
+    }
+    atomic_store(&choosing, false);
+    if (wait)
+        pause_shortly();
     if (c.victim)
         object_put(&c.victim->obj);
     return helps;

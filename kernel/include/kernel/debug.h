@@ -70,10 +70,12 @@ void delay_point(void);
 #endif
 
 // Counters: always on, per event, summed for /proc and the debugger.
-#define COUNTER_LIST(X)                                                                                   \
-    X(context_switches)                                                                                   \
-    X(aspace_switches) X(tlb_flush_local) X(tlb_flush_remote) X(ipis) X(syscalls) X(faults) X(interrupts) \
-        X(bytes_copied) X(forks) X(execs)
+// clang-format off
+#define COUNTER_LIST(X) \
+    X(context_switches) \
+    X(aspace_switches)  \
+    X(tlb_flush_local) X(tlb_flush_remote) X(ipis) X(syscalls) X(faults) X(interrupts) X(bytes_copied) X(forks) X(execs)
+// clang-format on
 struct counters {
 #define COUNTER_FIELD(name) _Atomic uint64_t name;
     COUNTER_LIST(COUNTER_FIELD)

@@ -8,18 +8,22 @@
 
 #include <kernel/types.h>
 
-#define TRACE_POINT_LIST(X)                                                                                           \
-    X(sched_switch, "prev=%lu next=%lu prio=%lu")                                                                     \
-    X(sched_wake, "thread=%lu cpu=%lu") X(sched_migrate, "thread=%lu from=%lu to=%lu") X(thread_create, "thread=%lu") \
-        X(thread_exit, "thread=%lu") X(process_create, "process=%lx") X(process_exit, "process=%lx")                  \
-            X(syscall_enter, "number=%lu a0=%lx a1=%lx") X(syscall_exit, "number=%lu result=%lx")                     \
-                X(fault_enter, "address=%lx flags=%lx pc=%lx") X(fault_exit, "address=%lx status=%ld")                \
-                    X(irq_enter, "vector=%lu") X(irq_exit, "vector=%lu") X(timer_fire, "timer=%lx deadline=%lu")      \
-                        X(page_alloc, "order=%lu page=%lx") X(page_free, "page=%lx")                                  \
-                            X(tlb_shootdown, "aspace=%lx start=%lx pages=%lu") X(mutex_wait, "mutex=%lx owner=%lx")   \
-                                X(mutex_acquired, "mutex=%lx") X(ipi_send, "cpu=%lu kind=%lu") X(exec, "process=%lx") \
-                                    X(signal_send, "signal=%lu target=%lu") X(signal_deliver, "signal=%lu")           \
-                                        X(job_charge_failed, "job=%lx amount=%lu")
+// clang-format off
+#define TRACE_POINT_LIST(X)                                                                                          \
+    X(sched_switch, "prev=%lu next=%lu prio=%lu")                                                                    \
+    X(sched_wake, "thread=%lu cpu=%lu")                                                                              \
+    X(sched_migrate, "thread=%lu from=%lu to=%lu")                                                                   \
+    X(thread_create, "thread=%lu")                                                                                   \
+    X(thread_exit, "thread=%lu")                                                                                     \
+    X(process_create, "process=%lx") X(process_exit, "process=%lx") X(syscall_enter, "number=%lu a0=%lx a1=%lx")     \
+        X(syscall_exit, "number=%lu result=%lx") X(fault_enter, "address=%lx flags=%lx pc=%lx")                      \
+            X(fault_exit, "address=%lx status=%ld") X(irq_enter, "vector=%lu") X(irq_exit, "vector=%lu")             \
+                X(timer_fire, "timer=%lx deadline=%lu") X(page_alloc, "order=%lu page=%lx") X(page_free, "page=%lx") \
+                    X(tlb_shootdown, "aspace=%lx start=%lx pages=%lu") X(mutex_wait, "mutex=%lx owner=%lx")          \
+                        X(mutex_acquired, "mutex=%lx") X(ipi_send, "cpu=%lu kind=%lu") X(exec, "process=%lx")        \
+                            X(signal_send, "signal=%lu target=%lu") X(signal_deliver, "signal=%lu")                  \
+                                X(job_charge_failed, "job=%lx amount=%lu")
+// clang-format on
 
 enum trace_point {
 #define TRACE_ENUM(name, format) TRACE_##name,

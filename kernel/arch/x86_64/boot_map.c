@@ -107,7 +107,6 @@ void boot_map_build(void) {
     image_map(kernel_data_start, kernel_image_end, MMU_READ | MMU_WRITE);
     for (vaddr_t va = ARCH_KSPACE_BASE; va < ARCH_KSPACE_END; va += GIB(512))
         boot_entry(va, 2);
-    boot_entry(ARCH_PAGE_ARRAY, 2);
     for (vaddr_t va = WINDOW_BASE; va < WINDOW_BASE + WINDOW_SIZE; va += LARGE_PAGE_SIZE)
         boot_entry(va, 0);
     boot_range_reserve(bump.start, bump.next);

@@ -58,4 +58,18 @@ static inline bool word_faults(struct aspace *as, vaddr_t va) {
     return !word_read(as, va, &value);
 }
 
+// Maps object (NULL: zeros) read-write at at, over what is there.
+static inline inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struct vmo *object, unsigned flags) {
+    struct map_request r = {.address = at,
+                            .length = length,
+                            .prot = MMU_READ | MMU_WRITE,
+                            .max_prot = MMU_READ | MMU_WRITE,
+                            .flags = flags,
+                            .place = MAP_AT | MAP_REPLACE,
+                            .object = object};
+    vaddr_t where;
+
+    return aspace_map(as, &r, &where);
+}
+
 #endif

@@ -4,6 +4,8 @@
 // Self-test of memory in the booted kernel: each single allocation in the life of an address space fails once, and
 // nothing may be lost. Debug builds, where page_inject_failure works.
 
+#include "borrow.h"
+
 #include <kernel/aspace.h>
 #include <kernel/debug.h>
 #include <kernel/irq.h>
@@ -11,19 +13,6 @@
 
 #define AT ((vaddr_t)0x20000000)
 #define RW (MMU_READ | MMU_WRITE)
-
-static inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struct vmo *object, unsigned flags) {
-    struct map_request r = {.address = at,
-                            .length = length,
-                            .prot = RW,
-                            .max_prot = RW,
-                            .flags = flags,
-                            .place = MAP_AT | MAP_REPLACE,
-                            .object = object};
-    vaddr_t where;
-
-    return aspace_map(as, &r, &where);
-}
 
 // A life of an address space in which many things are allocated. The first error ends it; what exists then is given
 // back.

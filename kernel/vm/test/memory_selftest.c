@@ -19,19 +19,6 @@
 #define AT ((vaddr_t)0x20000000)
 #define RW (MMU_READ | MMU_WRITE)
 
-static inv_status_t map_rw(struct aspace *as, vaddr_t at, uint64_t length, struct vmo *object, unsigned flags) {
-    struct map_request r = {.address = at,
-                            .length = length,
-                            .prot = RW,
-                            .max_prot = RW,
-                            .flags = flags,
-                            .place = MAP_AT | MAP_REPLACE,
-                            .object = object};
-    vaddr_t where;
-
-    return aspace_map(as, &r, &where);
-}
-
 // --- shootdown -------------------------------------------------------------------------------------------------------
 
 #define ROUNDS             60

@@ -13,7 +13,6 @@
 #define ARCH_DIRECT_MAP  0xffff800000000000ull // all physical memory, read-write, not executable
 #define ARCH_KSPACE_BASE 0xffffc00000000000ull // kernel mappings made at run time: stacks, registers
 #define ARCH_KSPACE_END  0xffffd00000000000ull
-#define ARCH_PAGE_ARRAY  0xffffe00000000000ull // reserved for struct page, if it is mapped and not in the direct map
 #define ARCH_IMAGE_BASE  0xffffffff80000000ull
 
 #define MMU_READ     (1u << 0)

@@ -12,7 +12,6 @@
 #include <kernel/job.h>
 
 #define AT ((vaddr_t)0x20000000)
-#define RW (MMU_READ | MMU_WRITE)
 
 // A life of an address space in which many things are allocated. The first error ends it; what exists then is given
 // back.

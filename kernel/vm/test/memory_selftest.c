@@ -17,7 +17,6 @@
 #include <kernel/time.h>
 
 #define AT ((vaddr_t)0x20000000)
-#define RW (MMU_READ | MMU_WRITE)
 
 // --- shootdown -------------------------------------------------------------------------------------------------------
 

@@ -79,27 +79,6 @@ static int64_t flags_check(const struct clone_request *r) {
     return 0;
 }
 
-// RLIMIT_NPROC: processes of the same real user, who is neither root nor privileged. Counted when asked, as hardly anybody has such a limit.
-static bool process_limit_reached(void) {
-    const struct token *me = linux_token();
-    uint64_t limit = linux_limit(LINUX_RLIMIT_NPROC), n = 0;
-    struct linux_process *p;
-
-    if (limit == LINUX_RLIM_INFINITY || me->uid == 0 || token_capable(me, CAP_SYS_RESOURCE) ||
-        token_capable(me, CAP_SYS_ADMIN))
-        return false;
-    if (linux_pid_count() < limit)
-        return false; // not even all users together have so many
-    spin_lock(&linux_tree_lock);
-    list_for_each(p, &linux_processes, all_node) {
-        irq_flags_t flags = spin_lock_irq(&p->lock);
-        n += p->token != NULL && p->token->uid == me->uid ? MAX(p->thread_count, 1u) : 0;
-        spin_unlock_irq(&p->lock, flags);
-    }
-    spin_unlock(&linux_tree_lock);
-    return n >= limit;
-}
-
 static void clone_undo(struct clone_parts *c) {
     if (c->core_thread != NULL) {
         c->core_thread->personality_data = NULL;
@@ -278,6 +257,8 @@ static int64_t clone_commit(const struct clone_request *r, struct clone_parts *c
     if (!thread_attach_locked(p, c->thread))
         goto out;
     c->pid->thread = c->thread;
+    c->pid->user = linux_current()->pid->user;
+    linux_user_charge_locked(c->pid->user);
     if (c->core != NULL) {
         c->pid->process = p;
         linux_pid_get_locked(c->pid); // process and thread: a user each
@@ -304,7 +285,7 @@ static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
 
     if (result != 0)
         return result;
-    if (process_limit_reached())
+    if (!linux_user_may_clone())
         return -LINUX_EAGAIN;
     if (r->flags & CLONE_THREAD) {
         c.process = linux_current_process();

@@ -63,7 +63,12 @@ static void capabilities_fix(struct token *t, const struct token *old) {
 
 static int64_t uid_commit(struct token *t) {
     const struct token *old = linux_token();
+    int64_t result = t->uid != old->uid ? linux_user_change(t->uid) : 0;
 
+    if (result != 0) {
+        object_put(&t->obj);
+        return result;
+    }
     capabilities_fix(t, old);
     if (t->euid != old->euid || t->egid != old->egid || t->fsuid != old->fsuid || t->fsgid != old->fsgid)
         atomic_store(&linux_current_process()->dumpable, 0);

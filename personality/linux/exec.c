@@ -61,6 +61,9 @@ static void number_take_over(struct linux_thread *t) {
     spin_lock(&linux_tree_lock);
     if (t->pid != p->pid) {
         t->pid->thread = NULL;
+        linux_user_put_locked(p->pid->user);
+        p->pid->user = t->pid->user;
+        t->pid->user = NULL;
         linux_pid_put_locked(t->pid);
         t->pid = p->pid;
         linux_pid_get_locked(p->pid);
@@ -169,6 +172,8 @@ static int64_t exec_do(const struct exec_call *c, struct arch_frame *f) {
     struct exec_reserve reserve = {0};
     struct exec_image x = {.process = p, .caller = &caller, .strings = &strings, .name = c->name};
 
+    if (!linux_user_may_execute())
+        return -LINUX_EAGAIN;
     linux_caller(&caller);
     exec_strings_init(&strings, caller.job, linux_limit(LINUX_RLIMIT_STACK));
     int64_t result = exec_strings_from_user(&strings, c->argv, c->envp);

@@ -116,6 +116,10 @@ void linux_thread_exit(struct thread *core) {
     thread_detach(t);
     spin_lock(&linux_tree_lock);
     t->pid->thread = NULL;
+    if (t->pid->process == NULL) {
+        linux_user_put_locked(t->pid->user);
+        t->pid->user = NULL;
+    }
     linux_pid_put_locked(t->pid);
     t->pid = NULL;
     spin_unlock(&linux_tree_lock);
@@ -204,7 +208,8 @@ void linux_process_release_locked(struct linux_process *p, struct linux_group_wa
     list_remove(&p->all_node);
     linux_group_leave_locked(p, waste);
     p->pid->process = NULL;
-
+    linux_user_put_locked(p->pid->user);
+    p->pid->user = NULL;
     linux_pid_put_locked(p->pid);
     p->pid = NULL;
 }

@@ -118,6 +118,7 @@ static int64_t init_place(struct linux_process *p, struct linux_thread *t) {
     linux_pid_get_locked(pid);
     pid->process = p;
     pid->thread = t;
+    pid->user = linux_user_get_locked(0);
     list_push_back(&linux_processes, &p->all_node);
     p->state = LINUX_PROCESS_LIVE;
     p->has_executed = true;
@@ -125,7 +126,7 @@ static int64_t init_place(struct linux_process *p, struct linux_thread *t) {
     p->thread_count = 1;
     linux_init = p;
     spin_unlock(&linux_tree_lock);
-    return result;
+    return pid->user != NULL ? result : -LINUX_ENOMEM;
 }
 
 static int64_t init_start(struct linux_process *p, struct linux_thread *t, struct exec_image *x) {

@@ -19,16 +19,16 @@ static inv_status_t process_init(void) {
 BOOT_CALL("linux processes", BOOT_STAGE_EXECUTIVE, process_init);
 
 static void limits_default(struct linux_process *p) {
-    static const struct {
+    const struct {
         unsigned resource;
         struct linux_rlimit limit;
     } finite[] = {
         {LINUX_RLIMIT_STACK, {8 << 20, LINUX_RLIM_INFINITY}},
         {LINUX_RLIMIT_CORE, {0, LINUX_RLIM_INFINITY}},
-        {LINUX_RLIMIT_NPROC, {LINUX_PID_MAX / 2, LINUX_PID_MAX / 2}},
+        {LINUX_RLIMIT_NPROC, {linux_threads_max() / 2, linux_threads_max() / 2}},
         {LINUX_RLIMIT_NOFILE, {1024, 4096}},
         {LINUX_RLIMIT_MEMLOCK, {8 << 20, 8 << 20}},
-        {LINUX_RLIMIT_SIGPENDING, {4096, 4096}},
+        {LINUX_RLIMIT_SIGPENDING, {linux_threads_max() / 2, linux_threads_max() / 2}},
         {LINUX_RLIMIT_MSGQUEUE, {819200, 819200}},
         {LINUX_RLIMIT_NICE, {0, 0}},
         {LINUX_RLIMIT_RTPRIO, {0, 0}},

@@ -40,10 +40,18 @@ struct linux_session {
     struct tty *terminal;         // tree lock: controlling terminal, or NULL (terminals live for ever)
 };
 
+// A real user's threads and zombies (user.c).
+struct linux_user {
+    struct linux_user *next; // tree lock
+    uint32_t uid;
+    _Atomic unsigned tasks; // written under the tree lock
+};
+
 // One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).
 struct linux_pid {
     int number;
     unsigned users;                // tree lock
+    struct linux_user *user;       // tree lock: who is charged; NULL when neither thread nor process bears it
     struct linux_process *process; // tree lock: whose pid it is (also zombies)
     struct linux_thread *thread;   // tree lock: the live thread with this tid
     struct linux_group *group;     // tree lock
@@ -171,6 +179,7 @@ struct linux_thread {
     int exit_status;
     int nice, policy, rt_priority; // as the scheduling calls tell them
     bool keep_capabilities;
+    bool user_over_limit; // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
 };
 
 extern struct spinlock linux_tree_lock;
@@ -217,6 +226,21 @@ struct linux_process *linux_process_find(int number);
 struct linux_process *linux_process_of_tid(int number);
 int linux_pid_last(void);
 unsigned linux_pid_count(void);
+
+// --- user.c: threads a user ---
+// The entry of a real user, charged with one more. Under the tree lock. NULL: no memory.
+struct linux_user *linux_user_get_locked(uint32_t uid);
+static inline void linux_user_charge_locked(struct linux_user *u) {
+    atomic_store_explicit(&u->tasks, atomic_load_explicit(&u->tasks, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+void linux_user_put_locked(struct linux_user *u); // one less
+// May the current thread's user have one more (RLIMIT_NPROC), and the machine? As Linux looks: before the clone, so that those at it at once may pass together.
+bool linux_user_may_clone(void);
+// The current thread's charge goes to another real user. 0, or -EAGAIN: no memory.
+int64_t linux_user_change(uint32_t uid);
+// False: since its setuid the current thread's user is over its limit (execve(2), EAGAIN).
+bool linux_user_may_execute(void);
+unsigned linux_threads_max(void); // the machine's limit, by its memory: /proc/sys/kernel/threads-max
 
 // --- group.c ---
 int linux_group_number(struct linux_process *p);

@@ -56,7 +56,7 @@ static void show_pid_max(struct proc_text *t, const struct proc_node *n) {
 }
 
 static void show_threads_max(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, LINUX_PID_MAX / 2);
+    number_show(t, linux_threads_max());
 }
 
 static void show_ngroups_max(struct proc_text *t, const struct proc_node *n) {

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright The Invar Authors
+//
+// How many threads and zombies each real user has, for RLIMIT_NPROC; and how many the machine bears. A number in use (struct linux_pid) is charged to one user from
+// clone to exit (a thread's) or wait (a process's); setuid moves the charge. The limits are what keeps a fork bomb an affair of the user who lit it.
+//
+// Invariants: an entry's tasks are the numbers that point to it; one without tasks is not in the table.
+// Locking: linux_tree_lock. A thread reads its own entry's count without: its number keeps the entry.
+#include "process.h"
+
+#include <kernel/boot.h>
+#include <kernel/page.h>
+#include <kernel/slab.h>
+
+#define USER_BUCKETS 64
+// What Linux counts a thread as: half a dozen pages of stack and structures, rounded up so that programs find its limits.
+#define THREAD_COST (16u << 10)
+
+static unsigned threads_max; // set at boot
+static struct linux_user *buckets[USER_BUCKETS];
+
+struct linux_user *linux_user_get_locked(uint32_t uid) {
+    struct linux_user **bucket = &buckets[uid % USER_BUCKETS], *u;
+
+    for (u = *bucket; u != NULL && u->uid != uid; u = u->next) {}
+    if (u == NULL) {
+        u = kzalloc(sizeof(*u));
+        if (u == NULL)
+            return NULL;
+        u->uid = uid;
+        u->next = *bucket;
+        *bucket = u;
+    }
+    linux_user_charge_locked(u);
+    return u;
+}
+
+void linux_user_put_locked(struct linux_user *u) {
+    struct linux_user **at = &buckets[u->uid % USER_BUCKETS];
+    unsigned tasks = atomic_load_explicit(&u->tasks, memory_order_relaxed) - 1;
+
+    atomic_store_explicit(&u->tasks, tasks, memory_order_relaxed);
+    if (tasks > 0)
+        return;
+    while (*at != u)
+        at = &(*at)->next;
+    *at = u->next;
+    kfree(u);
+}
+
+// An eighth of the memory may go to threads.
+static inv_status_t threads_max_init(void) {
+    struct page_stats stats;
+
+    page_get_stats(&stats);
+    threads_max = (unsigned)MIN(MAX(stats.total * PAGE_SIZE / 8 / THREAD_COST, 20), LINUX_PID_MAX / 2);
+    return INV_OK;
+}
+BOOT_CALL("linux users", BOOT_STAGE_EXECUTIVE, threads_max_init);
+
+unsigned linux_threads_max(void) {
+    return threads_max;
+}
+
+static bool limit_exempt(const struct token *token) {
+    return token->uid == 0 || token_capable(token, CAP_SYS_RESOURCE) || token_capable(token, CAP_SYS_ADMIN);
+}
+
+bool linux_user_may_clone(void) {
+    const struct linux_user *u = linux_current()->pid->user;
+    uint64_t limit = linux_limit(LINUX_RLIMIT_NPROC);
+
+    if (atomic_load_explicit(&u->tasks, memory_order_relaxed) >= limit && !limit_exempt(linux_token()))
+        return false;
+    return linux_pid_count() < linux_threads_max();
+}
+
+int64_t linux_user_change(uint32_t uid) {
+    struct linux_thread *t = linux_current();
+    struct linux_user *u, *old;
+
+    spin_lock(&linux_tree_lock);
+    old = t->pid->user;
+    u = old->uid == uid ? NULL : linux_user_get_locked(uid);
+    if (u != NULL) {
+        t->user_over_limit = uid != 0 && atomic_load_explicit(&u->tasks, memory_order_relaxed) - 1 >
+                                             linux_limit(LINUX_RLIMIT_NPROC);
+        t->pid->user = u;
+        linux_user_put_locked(old);
+    }
+    spin_unlock(&linux_tree_lock);
+    return u != NULL || old->uid == uid ? 0 : -LINUX_EAGAIN;
+}
+
+bool linux_user_may_execute(void) {
+    struct linux_thread *t = linux_current();
+
+    if (!t->user_over_limit)
+        return true;
+    t->user_over_limit = atomic_load_explicit(&t->pid->user->tasks, memory_order_relaxed) >
+                         linux_limit(LINUX_RLIMIT_NPROC);
+    return !t->user_over_limit;
+}

@@ -61,7 +61,7 @@ static void capabilities_fix(struct token *t, const struct token *old) {
         t->cap_effective = t->cap_permitted;
 }
 
-static int64_t uid_commit(struct token *t) {
+static int64_t ids_commit(struct token *t) {
     const struct token *old = linux_token();
     int64_t result = t->uid != old->uid ? linux_user_change(t->uid) : 0;
 
@@ -81,120 +81,106 @@ static int64_t refuse(struct token *t) {
     return -LINUX_EPERM;
 }
 
-int64_t linux_setuid(struct arch_frame *f) {
-    uint32_t uid = (uint32_t)LINUX_ARG(f, 0);
-    struct token *t;
+// The identities of one kind in a token, users or groups, which the calls change by the same rules.
+struct id_set {
+    uint32_t *real, *effective, *saved, *fs;
+    unsigned capability; // exempts from the rules
+};
+typedef struct id_set (*ids_of_fn)(struct token *t);
 
-    if (uid == ID_NONE)
-        return -LINUX_EINVAL;
-    int64_t result = token_copy(&t);
-    if (result != 0)
-        return result;
-    if (token_capable(t, CAP_SETUID))
-        t->uid = t->suid = uid;
-    else if (uid != t->uid && uid != t->suid)
-        return refuse(t);
-    t->euid = t->fsuid = uid;
-    return uid_commit(t);
+static struct id_set users_of(struct token *t) {
+    return (struct id_set){&t->uid, &t->euid, &t->suid, &t->fsuid, CAP_SETUID};
 }
-
-int64_t linux_setgid(struct arch_frame *f) {
-    uint32_t gid = (uint32_t)LINUX_ARG(f, 0);
-    struct token *t;
-
-    if (gid == ID_NONE)
-        return -LINUX_EINVAL;
-    int64_t result = token_copy(&t);
-    if (result != 0)
-        return result;
-    if (token_capable(t, CAP_SETGID))
-        t->gid = t->sgid = gid;
-    else if (gid != t->gid && gid != t->sgid)
-        return refuse(t);
-    t->egid = t->fsgid = gid;
-    return uid_commit(t);
-}
-
-int64_t linux_setreuid(struct arch_frame *f) {
-    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1);
-    const struct token *old = linux_token();
-    bool privileged = token_capable(old, CAP_SETUID);
-    struct token *t;
-    int64_t result = token_copy(&t);
-
-    if (result != 0)
-        return result;
-    if (r != ID_NONE && !privileged && r != old->uid && r != old->euid)
-        return refuse(t);
-    if (e != ID_NONE && !privileged && e != old->uid && e != old->euid && e != old->suid)
-        return refuse(t);
-    t->uid = r != ID_NONE ? r : t->uid;
-    t->euid = e != ID_NONE ? e : t->euid;
-    if (r != ID_NONE || (e != ID_NONE && e != old->uid))
-        t->suid = t->euid;
-    t->fsuid = t->euid;
-    return uid_commit(t);
-}
-
-int64_t linux_setregid(struct arch_frame *f) {
-    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1);
-    const struct token *old = linux_token();
-    bool privileged = token_capable(old, CAP_SETGID);
-    struct token *t;
-    int64_t result = token_copy(&t);
-
-    if (result != 0)
-        return result;
-    if (r != ID_NONE && !privileged && r != old->gid && r != old->egid)
-        return refuse(t);
-    if (e != ID_NONE && !privileged && e != old->gid && e != old->egid && e != old->sgid)
-        return refuse(t);
-    t->gid = r != ID_NONE ? r : t->gid;
-    t->egid = e != ID_NONE ? e : t->egid;
-    if (r != ID_NONE || (e != ID_NONE && e != old->gid))
-        t->sgid = t->egid;
-    t->fsgid = t->egid;
-    return uid_commit(t);
+static struct id_set groups_of(struct token *t) {
+    return (struct id_set){&t->gid, &t->egid, &t->sgid, &t->fsgid, CAP_SETGID};
 }
 
 static bool one_of(uint32_t id, uint32_t a, uint32_t b, uint32_t c) {
     return id == ID_NONE || id == a || id == b || id == c;
 }
 
-int64_t linux_setresuid(struct arch_frame *f) {
-    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1), s = (uint32_t)LINUX_ARG(f, 2);
-    const struct token *o = linux_token();
+// setuid, setgid: all three with the capability, else the effective one.
+static int64_t set_one(struct arch_frame *f, ids_of_fn ids_of) {
+    uint32_t id = (uint32_t)LINUX_ARG(f, 0);
     struct token *t;
-    int64_t result = token_copy(&t);
 
+    if (id == ID_NONE)
+        return -LINUX_EINVAL;
+    int64_t result = token_copy(&t);
     if (result != 0)
         return result;
-    if (!token_capable(o, CAP_SETUID) && !(one_of(r, o->uid, o->euid, o->suid) && one_of(e, o->uid, o->euid, o->suid) &&
-                                           one_of(s, o->uid, o->euid, o->suid)))
+    struct id_set ids = ids_of(t);
+    if (token_capable(t, ids.capability))
+        *ids.real = *ids.saved = id;
+    else if (id != *ids.real && id != *ids.saved)
         return refuse(t);
-    t->uid = r != ID_NONE ? r : t->uid;
-    t->suid = s != ID_NONE ? s : t->suid;
-    t->euid = e != ID_NONE ? e : t->euid;
-    t->fsuid = t->euid;
-    return uid_commit(t);
+    *ids.effective = *ids.fs = id;
+    return ids_commit(t);
 }
 
-int64_t linux_setresgid(struct arch_frame *f) {
-    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1), s = (uint32_t)LINUX_ARG(f, 2);
-    const struct token *o = linux_token();
+// setreuid, setregid: the saved one follows when the real one is set, or the effective one to something new.
+static int64_t set_real_effective(struct arch_frame *f, ids_of_fn ids_of) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1);
     struct token *t;
     int64_t result = token_copy(&t);
 
     if (result != 0)
         return result;
-    if (!token_capable(o, CAP_SETGID) && !(one_of(r, o->gid, o->egid, o->sgid) && one_of(e, o->gid, o->egid, o->sgid) &&
-                                           one_of(s, o->gid, o->egid, o->sgid)))
+    struct id_set ids = ids_of(t);
+    uint32_t real = *ids.real, effective = *ids.effective;
+    if (!token_capable(t, ids.capability) &&
+        !(one_of(r, real, effective, real) && one_of(e, real, effective, *ids.saved)))
         return refuse(t);
-    t->gid = r != ID_NONE ? r : t->gid;
-    t->sgid = s != ID_NONE ? s : t->sgid;
-    t->egid = e != ID_NONE ? e : t->egid;
-    t->fsgid = t->egid;
-    return uid_commit(t);
+    if (r != ID_NONE)
+        *ids.real = r;
+    if (e != ID_NONE)
+        *ids.effective = e;
+    if (r != ID_NONE || (e != ID_NONE && e != real))
+        *ids.saved = *ids.effective;
+    *ids.fs = *ids.effective;
+    return ids_commit(t);
+}
+
+// setresuid, setresgid: each as given.
+static int64_t set_all(struct arch_frame *f, ids_of_fn ids_of) {
+    uint32_t r = (uint32_t)LINUX_ARG(f, 0), e = (uint32_t)LINUX_ARG(f, 1), s = (uint32_t)LINUX_ARG(f, 2);
+    struct token *t;
+    int64_t result = token_copy(&t);
+
+    if (result != 0)
+        return result;
+    struct id_set ids = ids_of(t);
+    uint32_t real = *ids.real, effective = *ids.effective, saved = *ids.saved;
+    if (!token_capable(t, ids.capability) &&
+        !(one_of(r, real, effective, saved) && one_of(e, real, effective, saved) && one_of(s, real, effective, saved)))
+        return refuse(t);
+    if (r != ID_NONE)
+        *ids.real = r;
+    if (e != ID_NONE)
+        *ids.effective = e;
+    if (s != ID_NONE)
+        *ids.saved = s;
+    *ids.fs = *ids.effective;
+    return ids_commit(t);
+}
+
+int64_t linux_setuid(struct arch_frame *f) {
+    return set_one(f, users_of);
+}
+int64_t linux_setgid(struct arch_frame *f) {
+    return set_one(f, groups_of);
+}
+int64_t linux_setreuid(struct arch_frame *f) {
+    return set_real_effective(f, users_of);
+}
+int64_t linux_setregid(struct arch_frame *f) {
+    return set_real_effective(f, groups_of);
+}
+int64_t linux_setresuid(struct arch_frame *f) {
+    return set_all(f, users_of);
+}
+int64_t linux_setresgid(struct arch_frame *f) {
+    return set_all(f, groups_of);
 }
 
 // setfsuid and setfsgid return the old value and no error.
@@ -213,7 +199,7 @@ int64_t linux_setfsuid(struct arch_frame *f) {
         t->cap_effective &= ~CAPABILITIES_FS;
     if (old != 0 && id == 0)
         t->cap_effective |= t->cap_permitted & CAPABILITIES_FS;
-    (void)uid_commit(t);
+    (void)ids_commit(t);
     return old;
 }
 
@@ -228,7 +214,7 @@ int64_t linux_setfsgid(struct arch_frame *f) {
         return old;
     }
     t->fsgid = id;
-    (void)uid_commit(t);
+    (void)ids_commit(t);
     return old;
 }
 

@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, LEAK_KIB = 24 << 10, SETTLE_MS = 5000 };
+enum { PAGE = 4096, LEAK_KIB = 24 << 10, SETTLE_MS = 20000 };
 
 static int64_t scenario_ms = 1500;
 

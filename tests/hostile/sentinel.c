@@ -228,7 +228,7 @@ void remove_tree(const char *path) {
 }
 
 const char *group_end(pid_t group) {
-    int64_t deadline = now_ms() + 10000;
+    int64_t deadline = now_ms() + 30000;
     while (kill(-group, SIGKILL) == 0 || errno != ESRCH) {
         while (waitpid(-group, NULL, WNOHANG) > 0) {}
         if (now_ms() > deadline) {

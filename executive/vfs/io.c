@@ -46,6 +46,8 @@ static size_t piece_copy(bool user, enum direction way, void *piece, void *kerne
         default: return arch_zero_user_partial(p, n);
         }
     }
+    if (way != ZERO)
+        counter_add(bytes_copied, n);
     if (way == TO_PROGRAM)
         memcpy(piece, kernel, n);
     else if (way == FROM_PROGRAM)
@@ -66,7 +68,6 @@ static inv_status_t io_move(struct io *io, enum direction way, char *kernel, siz
         done += step - missed;
         io_advance(io, step - missed);
     }
-    counter_add(bytes_copied, done);
     *out_done = done;
     return missed == 0 ? INV_OK : INV_ERR_FAULT;
 }

@@ -70,6 +70,7 @@ noreturn_fn void sched_idle_loop(void) {
         // From here on a waker may choose this processor. Its interrupt stays pending until the wait, which it ends.
         cpuset_add(&sched_idle_cpus, arch_cpu_id());
         epoch_quiescent();
+        counter_add(exits, 1);
         arch_wait_for_interrupt();
     }
 }

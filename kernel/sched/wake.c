@@ -17,7 +17,6 @@ void sched_kick(struct run_queue *q) {
         this_cpu()->arch.resched_pending = 1;
     } else if (!q->kicked) {
         q->kicked = true;
-        counter_add(ipis, 1);
         trace(ipi_send, q->cpu, IPI_RESCHEDULE, 0);
         arch_ipi_send(q->cpu, IPI_RESCHEDULE);
     }

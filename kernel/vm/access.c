@@ -9,6 +9,7 @@
 
 #include "mapping.h"
 
+#include <kernel/cpu.h>
 #include <kernel/string.h>
 
 // A private mapping may be written whatever its rights, into its own layer, as debuggers do; a shared one only if it is
@@ -33,6 +34,7 @@ static inv_status_t page_access(struct aspace *as, vaddr_t va, void *buffer, siz
         return INV_ERR_FAULT; // device registers are not read on behalf of others
     char *at = (char *)phys_to_virt(pa) + (va & ~PAGE_MASK);
     memcpy(write ? at : buffer, write ? buffer : at, n);
+    counter_add(bytes_copied, n);
     return INV_OK;
 }
 

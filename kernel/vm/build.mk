@@ -14,7 +14,7 @@ ifndef CONFIG_DEBUG
 obj-y += page_check_off.c
 endif
 
-obj-$(CONFIG_SELFTEST) += test/aspace_selftest.c test/memory_selftest.c
+obj-$(CONFIG_SELFTEST) += test/aspace_selftest.c test/memory_selftest.c test/counters_selftest.c
 
 host-test-y += test/page_buddy_test.c test/vmo_slots_test.c
 

@@ -293,7 +293,6 @@ static inv_status_t fault_refused(struct exception *out, vaddr_t address, unsign
 inv_status_t aspace_fault(struct aspace *as, vaddr_t address, unsigned flags, struct exception *out) {
     inv_status_t status;
 
-    counter_add(faults, 1);
     if (unlikely(address >= ARCH_USER_END))
         return fault_refused(out, address, flags, EXCEPTION_PAGE, false);
     mutex_lock(&as->lock);

@@ -66,6 +66,7 @@ static void cpu_load(struct cpu *c, struct aspace *to) {
         sequence = atomic_load_explicit(&to->flush_seq, memory_order_acquire);
     }
     arch_mmu_load(to ? &to->arch : NULL);
+    counter_add(aspace_switches, 1);
     c->aspace = to;
     cpu_publish(c, to ? to->id : 0, sequence);
     if (from)
@@ -81,7 +82,6 @@ void aspace_switch(struct aspace *from, struct aspace *to) {
     if (!to || c->aspace == to)
         return;
     cpu_load(c, to);
-    counter_add(aspace_switches, 1);
 }
 
 // Interrupts off.
@@ -112,18 +112,15 @@ static void flush_call(void *request) {
     flush_here(request);
 }
 
-// The other processors in as->active; false if there are none. Preemption disabled.
-static bool others_active(struct aspace *as, cpuset_t *out) {
-    uint64_t any = 0;
-
+// The other processors in as->active, and how many they are. Preemption disabled.
+static unsigned others_active(struct aspace *as, cpuset_t *out) {
     for (unsigned i = 0; i < ARRAY_SIZE(out->bits); i++) {
         uint64_t bits = atomic_load_explicit(&as->active.bits[i], memory_order_seq_cst);
         if (arch_cpu_id() / 64 == i)
             bits &= ~(1ull << (arch_cpu_id() % 64));
         atomic_store_explicit(&out->bits[i], bits, memory_order_relaxed);
-        any |= bits;
     }
-    return any != 0;
+    return cpuset_count(out);
 }
 
 #ifdef CONFIG_DEBUG
@@ -171,11 +168,11 @@ void tlb_flush(struct tlb_batch *b) {
     irq_flags_t irq = arch_irq_save();
     flush_here(&r);
     arch_irq_restore(irq);
-    counter_add(tlb_flush_local, 1);
     cpuset_t mask;
-    if (others_active(as, &mask)) {
+    unsigned others = others_active(as, &mask);
+    if (others > 0) {
+        counter_add(tlb_flush_remote, others);
         cpu_call(&mask, flush_call, &r);
-        counter_add(tlb_flush_remote, 1);
     }
     audit(as->id, r.sequence, "the end of a flush");
     preempt_enable();
@@ -196,8 +193,10 @@ void tlb_flush_kernel(void) {
     irq_flags_t irq = arch_irq_save();
     flush_all_call(NULL);
     arch_irq_restore(irq);
-    if (cpu_count > 1)
+    if (cpu_count > 1) {
+        counter_add(tlb_flush_remote, cpuset_count(&cpu_online) - 1);
         cpu_call(NULL, flush_all_call, NULL);
+    }
     preempt_enable();
 }
 
@@ -215,7 +214,10 @@ void tlb_drop_aspace(struct aspace *as) {
     irq_flags_t irq = arch_irq_save();
     drop_call(as);
     arch_irq_restore(irq);
-    if (others_active(as, &mask))
+    unsigned others = others_active(as, &mask);
+    if (others > 0) {
+        counter_add(tlb_flush_remote, others);
         cpu_call(&mask, drop_call, as);
+    }
     preempt_enable();
 }

@@ -34,6 +34,7 @@
 
 #include <kernel/assert.h>
 #include <kernel/aspace.h>
+#include <kernel/cpu.h>
 #include <kernel/job.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
@@ -99,8 +100,10 @@ struct object_type vmo_type = {
 struct page *page_copy_of(const struct page *from, struct job *job) {
     struct page *p = page_alloc(0, PAGE_USER | (from ? 0 : PAGE_ZERO), PAGE_ANONYMOUS, job);
 
-    if (p && from)
+    if (p && from) {
         memcpy(page_to_virt(p), page_to_virt(from), PAGE_SIZE);
+        counter_add(bytes_copied, PAGE_SIZE);
+    }
     return p;
 }
 

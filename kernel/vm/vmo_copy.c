@@ -12,6 +12,7 @@
 #include "vmo_slots.h"
 
 #include <arch/usercopy.h>
+#include <kernel/cpu.h>
 #include <kernel/string.h>
 
 // Where bytes come from or go to: copies n and returns the number NOT copied. from NULL: zeros.
@@ -19,10 +20,12 @@ typedef size_t (*copy_out_fn)(void *to, const void *from, size_t n);
 typedef size_t (*copy_in_fn)(void *to, const void *from, size_t n);
 
 static size_t out_to_kernel(void *to, const void *from, size_t n) {
-    if (from)
+    if (from) {
         memcpy(to, from, n);
-    else
+        counter_add(bytes_copied, n);
+    } else {
         memset(to, 0, n);
+    }
     return 0;
 }
 
@@ -33,6 +36,7 @@ static size_t out_to_user(void *to, const void *from, size_t n) {
 
 static size_t in_from_kernel(void *to, const void *from, size_t n) {
     memcpy(to, from, n);
+    counter_add(bytes_copied, n);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <kernel/boot.h>
 #include <kernel/kspace.h>
 #include <kernel/log.h>
+#include <kernel/mmio.h>
 #include <kernel/platform.h>
 #include <kernel/string.h>
 
@@ -43,11 +44,11 @@ enum {
 };
 
 static uint32_t reg_read(struct virtio_transport *t, unsigned offset) {
-    return *(volatile uint32_t *)(t->common + offset);
+    return mmio_read32(t->common, offset);
 }
 
 static void reg_write(struct virtio_transport *t, unsigned offset, uint32_t value) {
-    *(volatile uint32_t *)(t->common + offset) = value;
+    mmio_write32(t->common, offset, value);
 }
 
 static void reg_write64(struct virtio_transport *t, unsigned offset, uint64_t value) {

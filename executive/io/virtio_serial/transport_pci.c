@@ -12,6 +12,7 @@
 #include <arch/port.h>
 #include <kernel/kspace.h>
 #include <kernel/log.h>
+#include <kernel/mmio.h>
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA    0xcfc
@@ -72,19 +73,19 @@ static uint8_t config_read8(uint16_t function, unsigned offset) {
 }
 
 static uint16_t load16(struct virtio_transport *t, unsigned offset) {
-    return *(volatile uint16_t *)(t->common + offset);
+    return mmio_read16(t->common, offset);
 }
 
 static void store16(struct virtio_transport *t, unsigned offset, uint16_t value) {
-    *(volatile uint16_t *)(t->common + offset) = value;
+    mmio_write16(t->common, offset, value);
 }
 
 static void store32(struct virtio_transport *t, unsigned offset, uint32_t value) {
-    *(volatile uint32_t *)(t->common + offset) = value;
+    mmio_write32(t->common, offset, value);
 }
 
 static uint32_t load32(struct virtio_transport *t, unsigned offset) {
-    return *(volatile uint32_t *)(t->common + offset);
+    return mmio_read32(t->common, offset);
 }
 
 static void store64(struct virtio_transport *t, unsigned offset, uint64_t value) {
@@ -181,11 +182,11 @@ static inv_status_t pci_queue_enable(struct virtio_transport *t, const struct vi
 }
 
 static void pci_notify(struct virtio_transport *t, const struct virtq *q) {
-    *(volatile uint16_t *)(t->notify_base + t->notify_offsets[q->index]) = (uint16_t)q->index;
+    mmio_write16(t->notify_base, t->notify_offsets[q->index], (uint16_t)q->index);
 }
 
 static uint32_t pci_config_read32(struct virtio_transport *t, unsigned offset) {
-    return *(volatile uint32_t *)(t->config + offset);
+    return mmio_read32(t->config, offset);
 }
 
 // All queues and the configuration share the message of entry 0.
@@ -198,11 +199,10 @@ static inv_status_t pci_connect(struct virtio_transport *t, struct irq_handler *
         return status;
     uint32_t control = config_read(t->pci_address, t->msix);
     config_write(t->pci_address, t->msix, control | (MSIX_ENABLE | MSIX_MASK_ALL) << 16);
-    volatile uint32_t *entry = (volatile uint32_t *)t->vectors;
-    entry[0] = (uint32_t)address;
-    entry[1] = (uint32_t)(address >> 32);
-    entry[2] = data;
-    entry[3] = 0; // not masked
+    mmio_write32(t->vectors, 0, (uint32_t)address);
+    mmio_write32(t->vectors, 4, (uint32_t)(address >> 32));
+    mmio_write32(t->vectors, 8, data);
+    mmio_write32(t->vectors, 12, 0); // not masked
     control = (control | MSIX_ENABLE << 16) & ~(MSIX_MASK_ALL << 16);
     config_write(t->pci_address, t->msix, control);
     store16(t, COMMON_CONFIG_VECTOR, 0);

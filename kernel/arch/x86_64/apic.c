@@ -8,7 +8,7 @@
 #include <arch/cpu.h>
 #include <arch/vectors.h>
 #include <arch/x86.h>
-#include <kernel/types.h>
+#include <kernel/mmio.h>
 
 enum apic_register {
     APIC_ID = 0x20,
@@ -41,10 +41,10 @@ static volatile uint8_t *registers;
 static bool nmi_input[2];
 
 static inline uint32_t apic_read(enum apic_register r) {
-    return *(volatile uint32_t *)(registers + r);
+    return mmio_read32(registers, r);
 }
 static inline void apic_write(enum apic_register r, uint32_t v) {
-    *(volatile uint32_t *)(registers + r) = v;
+    mmio_write32(registers, r, v);
 }
 
 bool apic_init(paddr_t base) {

@@ -5,6 +5,8 @@
 #include "arch_private.h"
 #include "page_table.h"
 
+#include <arch/apic.h>
+#include <arch/ipi.h>
 #include <arch/mmu.h>
 #include <arch/usercopy.h>
 #include <arch/x86.h>
@@ -154,3 +156,22 @@ static bool clock_never_goes_back_over_processors(void) {
     return true;
 }
 SELFTEST("arch/clock_never_goes_back_over_processors", clock_never_goes_back_over_processors);
+
+// What a hypervisor would see of the interrupt controller and of ports (kernel/counters.h).
+static bool controller_and_ports_are_counted_as_exits(void) {
+    _Atomic uint64_t *exits = &this_cpu()->counters.exits;
+    irq_flags_t irq = arch_irq_save();
+    uint64_t before = atomic_load(exits);
+
+    port_write8(0x80, 0); // the diagnostic port: nobody listens
+    (void)port_read8(0x80);
+    uint64_t ports = atomic_load(exits) - before;
+    (void)apic_timer_count();
+    uint64_t timer = atomic_load(exits) - before - ports;
+    arch_ipi_send(arch_cpu_id(), IPI_RESCHEDULE); // asks whether the last one left, high half, low half
+    uint64_t message = atomic_load(exits) - before - ports - timer;
+    arch_irq_restore(irq);
+    SELFTEST_CHECK(ports == 2 && timer == 1 && message == 3);
+    return true;
+}
+SELFTEST("arch/controller_and_ports_are_counted_as_exits", controller_and_ports_are_counted_as_exits);

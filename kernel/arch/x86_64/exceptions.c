@@ -156,9 +156,9 @@ static void other_user(struct arch_frame *f) {
 void exception_entry(struct arch_frame *f) {
     vaddr_t address = f->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0;
 
-    counter_add(faults, 1);
     trace(fault_enter, address, f->error, f->rip);
     if (f->vector == VECTOR_PAGE_FAULT) {
+        counter_add(faults, 1);
         if (arch_frame_is_user(f))
             page_fault_user(f, address);
         else

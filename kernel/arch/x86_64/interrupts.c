@@ -12,16 +12,10 @@
 #include <kernel/platform.h>
 #include <kernel/trace.h>
 
-static void count_interrupt(struct cpu *cpu) {
-    atomic_store_explicit(&cpu->interrupts, atomic_load_explicit(&cpu->interrupts, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    counter_add(interrupts, 1);
-}
-
 void interrupt_entry(struct arch_frame *f) {
     struct cpu *cpu = this_cpu();
 
-    count_interrupt(cpu);
+    counter_add(interrupts, 1);
     trace(irq_enter, f->vector, 0, 0);
     switch (f->vector) {
     case VECTOR_TIMER:

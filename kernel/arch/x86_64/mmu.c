@@ -17,6 +17,7 @@
 #include <arch/mmu.h>
 #include <arch/x86.h>
 #include <kernel/assert.h>
+#include <kernel/cpu.h>
 #include <kernel/page.h>
 #include <kernel/string.h>
 
@@ -341,16 +342,19 @@ void arch_mmu_load(struct arch_aspace *as) {
 }
 
 void arch_tlb_flush_page(vaddr_t va) {
+    counter_add(tlb_flush_local, 1);
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 
 void arch_tlb_flush_user(void) {
+    counter_add(tlb_flush_local, 1);
     cr3_write(cr3_read());
 }
 
 void arch_tlb_flush_all(void) {
     uint64_t cr4 = cr4_read();
 
+    counter_add(tlb_flush_local, 1);
     cr4_write(cr4 & ~CR4_PGE);
     cr4_write(cr4);
 }

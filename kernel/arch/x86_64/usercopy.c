@@ -19,6 +19,14 @@ int user_load64(const void *p, uint64_t *out);
 int user_store32(void *p, uint32_t value);
 int user_cmpxchg32(void *p, uint32_t *expected, uint32_t desired);
 
+// Bytes not copied.
+static inline size_t user_copy_counted(void *to, const void *from, size_t n) {
+    size_t left = user_copy(to, from, n);
+
+    counter_add(bytes_copied, n - left);
+    return left;
+}
+
 static inline bool user_range(const void *p, size_t n) {
     return (vaddr_t)p <= ARCH_USER_END && n <= ARCH_USER_END - (vaddr_t)p;
 }
@@ -34,28 +42,28 @@ inv_status_t arch_copy_from_user(void *to, const void user_ptr *from, size_t n) 
     might_sleep();
     if (unlikely(!user_range(from, n)))
         return INV_ERR_FAULT;
-    return likely(user_copy(to, from, n) == 0) ? INV_OK : INV_ERR_FAULT;
+    return likely(user_copy_counted(to, from, n) == 0) ? INV_OK : INV_ERR_FAULT;
 }
 
 inv_status_t arch_copy_to_user(void user_ptr *to, const void *from, size_t n) {
     might_sleep();
     if (unlikely(!user_range(to, n)))
         return INV_ERR_FAULT;
-    return likely(user_copy(to, from, n) == 0) ? INV_OK : INV_ERR_FAULT;
+    return likely(user_copy_counted(to, from, n) == 0) ? INV_OK : INV_ERR_FAULT;
 }
 
 size_t arch_copy_from_user_partial(void *to, const void user_ptr *from, size_t n) {
     size_t limit = user_limit(from, n);
 
     might_sleep();
-    return n - limit + user_copy(to, from, limit);
+    return n - limit + user_copy_counted(to, from, limit);
 }
 
 size_t arch_copy_to_user_partial(void user_ptr *to, const void *from, size_t n) {
     size_t limit = user_limit(to, n);
 
     might_sleep();
-    return n - limit + user_copy(to, from, limit);
+    return n - limit + user_copy_counted(to, from, limit);
 }
 
 inv_status_t arch_zero_user(void user_ptr *to, size_t n) {
@@ -82,6 +90,7 @@ inv_status_t arch_string_from_user(char *to, const char user_ptr *from, size_t s
     if ((size_t)length == limit) // no NUL: the buffer ended, or user space did
         return limit == size ? INV_ERR_RANGE : INV_ERR_FAULT;
     *out_length = (size_t)length;
+    counter_add(bytes_copied, (size_t)length + 1);
     return INV_OK;
 }
 

@@ -7,6 +7,7 @@
 #define KERNEL_CPU_H
 
 #include <arch/cpu.h>
+#include <kernel/counters.h>
 #include <kernel/types.h>
 
 #ifndef CONFIG_MAX_CPUS
@@ -37,7 +38,8 @@ struct cpu {
     struct cpu_call_queue *calls;
     struct lock_debug_cpu *lock_debug; // ranks held, in debug builds
     atomic_bool online;
-    _Atomic uint64_t idle_ns, interrupts;
+    _Atomic uint64_t idle_ns;
+    struct counters counters;
 } aligned_to(ARCH_CACHE_LINE);
 
 extern struct cpu cpus[CONFIG_MAX_CPUS];

@@ -6,6 +6,7 @@
 #define KERNEL_DEBUG_H
 
 #include <kernel/assert.h>
+#include <kernel/cpu.h>
 #include <kernel/types.h>
 
 struct arch_frame;
@@ -68,26 +69,5 @@ void delay_point(void);
 #else
 #define delay_point() ((void)0)
 #endif
-
-// Counters: always on, per event, summed for /proc and the debugger.
-// clang-format off
-#define COUNTER_LIST(X) \
-    X(context_switches) \
-    X(aspace_switches)  \
-    X(tlb_flush_local) X(tlb_flush_remote) X(ipis) X(syscalls) X(faults) X(interrupts) X(bytes_copied) X(forks) X(execs)
-// clang-format on
-struct counters {
-#define COUNTER_FIELD(name) _Atomic uint64_t name;
-    COUNTER_LIST(COUNTER_FIELD)
-#undef COUNTER_FIELD
-} aligned_to(64);
-extern struct counters counters[]; // one a processor
-#define counter_add(name, n)                                                                          \
-    do {                                                                                              \
-        _Atomic uint64_t *counter_p = &counters[arch_cpu_id()].name;                                  \
-        atomic_store_explicit(counter_p, atomic_load_explicit(counter_p, memory_order_relaxed) + (n), \
-                              memory_order_relaxed);                                                  \
-    } while (0)
-uint64_t counter_sum(size_t offset_in_counters);
 
 #endif

@@ -111,6 +111,13 @@ void cpuset_remove(cpuset_t *s, unsigned cpu);
 static inline bool cpuset_has(const cpuset_t *s, unsigned cpu) {
     return (atomic_load_explicit(&s->bits[cpu / 64], memory_order_relaxed) >> (cpu % 64)) & 1;
 }
+static inline unsigned cpuset_count(const cpuset_t *s) {
+    unsigned n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(s->bits); i++)
+        for (uint64_t bits = atomic_load_explicit(&s->bits[i], memory_order_relaxed); bits; bits &= bits - 1)
+            n++;
+    return n;
+}
 extern cpuset_t cpu_online;
 
 #endif

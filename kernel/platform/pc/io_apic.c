@@ -11,6 +11,7 @@
 #include <arch/vectors.h>
 #include <kernel/lock.h>
 #include <kernel/log.h>
+#include <kernel/mmio.h>
 #include <kernel/platform.h>
 
 #define REGISTER_SELECT  0x00
@@ -30,13 +31,13 @@ static struct spinlock io_apic_lock = SPINLOCK_INIT(
     LOCK_RANK_CPU_CALL); // inside device locks; no lock is taken under it
 
 static uint32_t read(const struct io_apic *a, uint32_t index) {
-    *(volatile uint32_t *)(a->registers + REGISTER_SELECT) = index;
-    return *(volatile uint32_t *)(a->registers + REGISTER_DATA);
+    mmio_write32(a->registers, REGISTER_SELECT, index);
+    return mmio_read32(a->registers, REGISTER_DATA);
 }
 
 static void write(const struct io_apic *a, uint32_t index, uint32_t v) {
-    *(volatile uint32_t *)(a->registers + REGISTER_SELECT) = index;
-    *(volatile uint32_t *)(a->registers + REGISTER_DATA) = v;
+    mmio_write32(a->registers, REGISTER_SELECT, index);
+    mmio_write32(a->registers, REGISTER_DATA, v);
 }
 
 void io_apic_init(void) {

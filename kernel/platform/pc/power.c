@@ -8,6 +8,7 @@
 #include <arch/mmu.h>
 #include <arch/boot_map.h>
 #include <arch/x86.h>
+#include <kernel/mmio.h>
 #include <kernel/platform.h>
 
 #define PM1_ACPI_MODE        1u
@@ -41,7 +42,7 @@ static void register_write(const struct pc_register *r, volatile uint8_t *mapped
     if (r->space == SPACE_PORTS)
         port_write8((uint16_t)r->address, value);
     else if (mapped)
-        *mapped = value;
+        mmio_write8(mapped, 0, value);
 }
 
 // The sleep registers belong to the firmware until ACPI mode is on.

@@ -7,6 +7,7 @@
 
 #include <arch/boot_map.h>
 #include <arch/x86.h>
+#include <kernel/mmio.h>
 
 #define HPET_CAPABILITIES  0x00
 #define HPET_CONFIGURATION 0x10
@@ -21,7 +22,7 @@
 static volatile uint8_t *hpet;
 
 static uint64_t hpet_read(void) {
-    return *(volatile uint32_t *)(hpet + HPET_COUNTER);
+    return mmio_read32(hpet, HPET_COUNTER);
 }
 
 static bool hpet_find(struct reference *r) {
@@ -30,10 +31,10 @@ static bool hpet_find(struct reference *r) {
     hpet = boot_map_registers(pc_machine.hpet, 0x400);
     if (!hpet)
         return false;
-    uint64_t period = *(volatile uint64_t *)(hpet + HPET_CAPABILITIES) >> 32;
+    uint64_t period = mmio_read64(hpet, HPET_CAPABILITIES) >> 32;
     if (period == 0 || period > 100000000) // the specification's limit: 100 ns
         return false;
-    *(volatile uint64_t *)(hpet + HPET_CONFIGURATION) |= 1;
+    mmio_write64(hpet, HPET_CONFIGURATION, mmio_read64(hpet, HPET_CONFIGURATION) | 1);
     *r = (struct reference){"HPET", FEMTOSECONDS / period, UINT32_MAX, hpet_read};
     return true;
 }

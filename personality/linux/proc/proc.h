@@ -8,7 +8,7 @@
 //   proc_file.c          open, read, write of generated files
 //   proc_text.c          the growing text
 //   proc_view.c          one consistent look at a process
-//   proc_process.c, proc_memory.c, proc_descriptors.c, proc_system.c, proc_sysctl.c      the tables and their texts
+//   proc_process.c, proc_memory.c, proc_descriptors.c, proc_system.c, proc_sysctl.c, proc_invar.c      the tables and their texts
 #ifndef LINUX_PROC_H
 #define LINUX_PROC_H
 
@@ -94,7 +94,7 @@ struct file *proc_exe(struct linux_process *p);
 extern const struct proc_entry proc_root_children[];
 extern const struct proc_entry proc_root_entry, proc_process_entry, proc_task_entry;
 extern const struct proc_entry proc_descriptor_link, proc_descriptor_info;
-extern const struct proc_entry proc_sys_children[];
+extern const struct proc_entry proc_sys_children[], proc_invar_children[];
 // Tables of several files.
 void proc_show_stat(struct proc_text *t, const struct proc_node *n);
 void proc_show_status(struct proc_text *t, const struct proc_node *n);

@@ -83,7 +83,7 @@ static void show_stat(struct proc_text *t, const struct proc_node *n) {
 
     for (unsigned i = 0; i < cpu_count; i++) {
         idle += atomic_load_explicit(&cpus[i].idle_ns, memory_order_relaxed);
-        interrupts += atomic_load_explicit(&cpus[i].interrupts, memory_order_relaxed);
+        interrupts += atomic_load_explicit(&cpus[i].counters.interrupts, memory_order_relaxed);
     }
     stat_cpu(t, "cpu ", now * cpu_count > idle ? now * cpu_count - idle : 0, idle);
     for (unsigned i = 0; i < cpu_count; i++) {
@@ -145,7 +145,7 @@ static void show_interrupts(struct proc_text *t, const struct proc_node *n) {
         proc_print(t, "       CPU%u", i);
     proc_print(t, "\nALL:");
     for (unsigned i = 0; i < cpu_count; i++)
-        proc_print(t, " %10lu", atomic_load_explicit(&cpus[i].interrupts, memory_order_relaxed));
+        proc_print(t, " %10lu", atomic_load_explicit(&cpus[i].counters.interrupts, memory_order_relaxed));
     proc_print(t, "   all interrupts\n");
 }
 
@@ -243,6 +243,7 @@ const struct proc_entry proc_root_children[] = {
     {.name = "devices", .mode = 0444, .show = show_devices},
     {.name = "filesystems", .mode = 0444, .show = show_filesystems},
     {.name = "interrupts", .mode = 0444, .show = show_interrupts},
+    {.name = "invar", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_invar_children},
     {.name = "loadavg", .mode = 0444, .show = show_loadavg},
     {.name = "meminfo", .mode = 0444, .show = show_meminfo},
     {.name = "mounts", .mode = 0777, .kind = PROC_LINK, .readlink = mounts_link},

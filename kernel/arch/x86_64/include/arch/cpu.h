@@ -51,6 +51,10 @@ static inline uint32_t arch_preempt_count(void) {
 static inline void arch_preempt_inc(void) {
     __asm__ volatile("incl %%gs:16" ::: "memory", "cc");
 }
+// Adds n to the 64-bit word at offset (a constant) of this processor's struct cpu: one instruction, so whole whatever interrupts it.
+static always_inline void arch_cpu_add64(const size_t offset, uint64_t n) {
+    __asm__ volatile("addq %1, %%gs:%c0" ::"i"(offset), "er"(n) : "memory", "cc");
+}
 // Returns true if the count fell to zero and a reschedule is pending.
 static inline bool arch_preempt_dec(void) {
     bool zero;

@@ -6,7 +6,7 @@
 #ifndef ARCH_X86_H
 #define ARCH_X86_H
 
-#include <kernel/types.h>
+#include <kernel/cpu.h>
 
 #define MSR_APIC_BASE      0x1b
 #define MSR_EFER           0xc0000080
@@ -51,27 +51,34 @@
 // What a user may set in its flags: CF PF AF ZF SF TF DF OF AC ID, and nothing that changes privilege.
 #define RFLAGS_USER (0xcd5ul | RFLAGS_TF | RFLAGS_AC | RFLAGS_ID)
 
+// Each is counted as an exit (kernel/counters.h).
 static inline void port_write8(uint16_t port, uint8_t v) {
+    counter_add(exits, 1);
     __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port) : "memory");
 }
 static inline void port_write16(uint16_t port, uint16_t v) {
+    counter_add(exits, 1);
     __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port) : "memory");
 }
 static inline void port_write32(uint16_t port, uint32_t v) {
+    counter_add(exits, 1);
     __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port) : "memory");
 }
 static inline uint8_t port_read8(uint16_t port) {
     uint8_t v;
+    counter_add(exits, 1);
     __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port) : "memory");
     return v;
 }
 static inline uint16_t port_read16(uint16_t port) {
     uint16_t v;
+    counter_add(exits, 1);
     __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port) : "memory");
     return v;
 }
 static inline uint32_t port_read32(uint16_t port) {
     uint32_t v;
+    counter_add(exits, 1);
     __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port) : "memory");
     return v;
 }

@@ -64,13 +64,12 @@ static void line_write(const char *text) {
 static _Noreturn void row_end(const char *word, const char *what, const char *reason, int status) {
     char line[LINE_MAX_BYTES];
 
-    if (!copy.on || copy.number == 0) {
-        snprintf(line, sizeof(line), "%s %s %s%s%s\n", word, current->name, what, *reason ? ": " : "", reason);
-        if (getpid() == row_pid) {
-            line_write(line);
-        } else {
-            (void)!write(2, line, strlen(line));
-        }
+    bool child = getpid() != row_pid;
+
+    snprintf(line, sizeof(line), "%s %s %s%s%s\n", child ? "note" : word, current->name, what, *reason ? ": " : "",
+             reason);
+    if (child || !copy.on || copy.number == 0) {
+        line_write(line);
     }
     _exit(status);
 }

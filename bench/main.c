@@ -40,6 +40,10 @@ struct result {
     unsigned rows, none, broken;
 };
 
+// All rows by set, then by name: the linker's order is not the same for every compiler.
+static const struct bench_row *table[ROWS_MAX];
+static unsigned table_rows;
+
 static const char *const set_names[] = {[BENCH_SCORED] = "scored", [BENCH_SHOWN] = "shown", [BENCH_SCALE] = "scale"};
 static volatile sig_atomic_t time_over;
 
@@ -54,10 +58,23 @@ static _Noreturn void usage(const char *what, const char *word) {
     exit(STATUS_USAGE);
 }
 
+static int row_compare(const void *a, const void *b) {
+    const struct bench_row *x = *(const struct bench_row *const *)a, *y = *(const struct bench_row *const *)b;
+
+    return x->set != y->set ? (int)x->set - (int)y->set : strcmp(x->name, y->name);
+}
+
+static void table_make(void) {
+    for (const struct bench_row *r = __start_bench_rows; r < __stop_bench_rows && table_rows < ROWS_MAX; r++) {
+        table[table_rows++] = r;
+    }
+    qsort(table, table_rows, sizeof(table[0]), row_compare);
+}
+
 static const struct bench_row *row_find(const char *name) {
-    for (const struct bench_row *r = __start_bench_rows; r < __stop_bench_rows; r++) {
-        if (strcmp(r->name, name) == 0) {
-            return r;
+    for (unsigned i = 0; i < table_rows; i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            return table[i];
         }
     }
     return NULL;
@@ -145,7 +162,8 @@ static void rows_list(void) {
     static const char *const units[] = {
         [BENCH_PER_OPERATION] = "op", [BENCH_PER_KILOBYTE] = "kB", [BENCH_LATE] = "late"};
 
-    for (const struct bench_row *r = __start_bench_rows; r < __stop_bench_rows; r++) {
+    for (unsigned i = 0; i < table_rows; i++) {
+        const struct bench_row *r = table[i];
         printf("%s %s %s %s\n", r->name, set_names[r->set], units[r->unit], r->what);
     }
 }
@@ -244,9 +262,9 @@ static int rows_run(const struct options *o, const char *self) {
 
     sigaction(SIGALRM, &action, NULL); // without SA_RESTART: the wait is to end
     prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a row leaves behind comes here, not to the init
-    for (const struct bench_row *r = __start_bench_rows; r < __stop_bench_rows; r++) {
-        if (row_wanted(o, r)) {
-            row_start(o, r, self, &result);
+    for (unsigned i = 0; i < table_rows; i++) {
+        if (row_wanted(o, table[i])) {
+            row_start(o, table[i], self, &result);
         }
     }
     printf("end %u %u %u\n", result.rows, result.none, result.broken);
@@ -271,6 +289,7 @@ int main(int argc, char **argv) {
     bool init = getpid() == 1;
     int status = 0;
 
+    table_make();
     if (init) {
         init_prepare();
         argv = init_command(argv[0], &argc); // a kernel hands its own words to its first process

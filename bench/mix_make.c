@@ -58,7 +58,7 @@ static void tree_create(struct build *build) {
     }
 }
 
-// --- a job ------------------------------------------------------------------------------------------------------------
+// --- a job -----------------------------------------------------------------------------------------------------------
 
 // Opens, measures and reads a file, as a compiler does; -1 when it is not there, else the sum of its bytes.
 static int64_t text_read(const char *name) {
@@ -130,7 +130,7 @@ static void job_main(const struct build *build, unsigned target) {
     _exit(0);
 }
 
-// --- make -------------------------------------------------------------------------------------------------------------
+// --- make ------------------------------------------------------------------------------------------------------------
 
 // Ends the children that have ended, all of them when `flags` is 0; false when one went wrong.
 static bool jobs_reap(unsigned *running, int flags) {
@@ -171,7 +171,7 @@ static int make_main(void *argument) {
     return !jobs_reap(&running, 0);
 }
 
-// --- the row ----------------------------------------------------------------------------------------------------------
+// --- the row ---------------------------------------------------------------------------------------------------------
 
 // Every output is there, whole and right; removed for the next batch.
 static void outputs_check(const struct build *build) {

@@ -64,7 +64,7 @@ static bool read_all(int fd, void *to, size_t size) {
     return true;
 }
 
-// --- the processes ----------------------------------------------------------------------------------------------------
+// --- the processes ---------------------------------------------------------------------------------------------------
 
 // Each message repeats one word, its number in the batch plus the batch's; they go to every receiver in turn.
 static int sender_main(void *argument) {
@@ -110,7 +110,7 @@ static int receiver_main(void *argument) {
     return 0;
 }
 
-// --- the batch --------------------------------------------------------------------------------------------------------
+// --- the batch -------------------------------------------------------------------------------------------------------
 
 static void order_all(struct crowd *crowd, struct order order) {
     for (unsigned g = 0; g < GROUPS; g++) {

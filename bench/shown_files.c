@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-// --- getdents ---------------------------------------------------------------------------------------------------------
+// --- getdents --------------------------------------------------------------------------------------------------------
 
 struct listing {
     int folder;
@@ -85,7 +85,7 @@ static void getdents_1000_run(void) {
 BENCH_ROW(getdents_1000, BENCH_SHOWN, BENCH_PER_OPERATION, "read a folder of 1,000 names with getdents64",
           getdents_1000_run);
 
-// --- path walk --------------------------------------------------------------------------------------------------------
+// --- path walk -------------------------------------------------------------------------------------------------------
 
 static uint64_t path_walk_batch(unsigned n, void *argument) {
     const char *path = argument;
@@ -112,7 +112,7 @@ static void path_walk_8_run(void) {
 }
 BENCH_ROW(path_walk_8, BENCH_SHOWN, BENCH_PER_OPERATION, "stat of a file under 8 folders", path_walk_8_run);
 
-// --- writev -----------------------------------------------------------------------------------------------------------
+// --- writev ----------------------------------------------------------------------------------------------------------
 
 enum { PIECES = 8, PIECE_SIZE = 512 };
 

@@ -17,7 +17,7 @@
 
 #define PAGE 4096UL
 
-// --- fault on a mapped file -------------------------------------------------------------------------------------------
+// --- fault on a mapped file ------------------------------------------------------------------------------------------
 
 // Maps the file anew in each batch and reads a byte of each page; page i holds i in its first word.
 static uint64_t pagefault_file_batch(unsigned n, void *argument) {
@@ -47,7 +47,7 @@ static void pagefault_file_run(void) {
 BENCH_ROW(pagefault_file, BENCH_SHOWN, BENCH_PER_OPERATION, "read fault on a shared mapping of a cached file, a page",
           pagefault_file_run);
 
-// --- copy on write ----------------------------------------------------------------------------------------------------
+// --- copy on write ---------------------------------------------------------------------------------------------------
 
 static int wait_for_end(void *argument) {
     const int *ends = argument;
@@ -84,7 +84,7 @@ static void pagefault_cow_run(void) {
 BENCH_ROW(pagefault_cow, BENCH_SHOWN, BENCH_PER_OPERATION, "write fault on a page shared copy-on-write with a child",
           pagefault_cow_run);
 
-// --- madvise ----------------------------------------------------------------------------------------------------------
+// --- madvise ---------------------------------------------------------------------------------------------------------
 
 static uint64_t madvise_batch(unsigned n, void *argument) {
     (void)argument;
@@ -108,7 +108,7 @@ static void madvise_dontneed_run(void) {
 BENCH_ROW(madvise_dontneed, BENCH_SHOWN, BENCH_PER_OPERATION, "madvise(MADV_DONTNEED) of one touched page",
           madvise_dontneed_run);
 
-// --- brk --------------------------------------------------------------------------------------------------------------
+// --- brk -------------------------------------------------------------------------------------------------------------
 
 static uint64_t brk_batch(unsigned n, void *argument) {
     char *base = argument;

@@ -76,7 +76,7 @@ static void select_100_run(void) {
 }
 BENCH_ROW(select_100, BENCH_SHOWN, BENCH_PER_OPERATION, "select of 100 pipes, the last ready", select_100_run);
 
-// --- timerfd ----------------------------------------------------------------------------------------------------------
+// --- timerfd ---------------------------------------------------------------------------------------------------------
 
 // Armed for a moment that has passed, it expires at once and once.
 static uint64_t timerfd_batch(unsigned n, void *argument) {

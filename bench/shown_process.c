@@ -17,7 +17,7 @@
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 
-// --- fork -------------------------------------------------------------------------------------------------------------
+// --- fork ------------------------------------------------------------------------------------------------------------
 
 static int end_at_once(void *argument) {
     return *(volatile char *)argument != 1; // the child has the mappings
@@ -44,7 +44,7 @@ static void fork_10000_mappings_run(void) {
 BENCH_ROW(fork_10000_mappings, BENCH_SHOWN, BENCH_PER_OPERATION,
           "fork, exit, wait of a process with 10,000 mappings, half of them touched", fork_10000_mappings_run);
 
-// --- threads ----------------------------------------------------------------------------------------------------------
+// --- threads ---------------------------------------------------------------------------------------------------------
 
 enum { THREADS_MOST = 1500, THREAD_STACK = 16384 };
 

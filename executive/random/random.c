@@ -5,8 +5,9 @@
 //
 // The pool is a 256-bit key. Mixing xors 32 bytes into it and replaces it by the first half of the ChaCha20 block under it: nobody can run that backwards, and
 // what an enemy mixes in does not cancel what he does not know. A generator's output is the ChaCha20 stream under its key, of which the first 32 bytes
-// replace the key before the rest is handed out (fast key erasure), so that a later look into memory tells nothing of numbers given before. Generators take a
-// fresh key from the pool when its generation has moved: at the first seed, and then at most each RESEED_TIME when something was mixed in.
+// replace the key before the rest is handed out (fast key erasure), so that a later look into memory tells nothing of numbers given before. What is made beyond
+// a small request is kept for the next ones, and wiped as it is given. Generators take a fresh key from the pool when its generation has moved: at the first
+// seed, and then at most each RESEED_TIME when something was mixed in.
 //
 // Seeded means 256 bits by the sources' own estimates: the processor's source counts fully (as Linux does with random.trust_cpu), events and jitter
 // count one bit where two differences in a row differ.
@@ -30,6 +31,7 @@
 #define SEED_BITS     256u
 #define OUTPUT_BLOCKS 4u
 #define OUTPUT_MAX    (OUTPUT_BLOCKS * CHACHA20_BLOCK - CHACHA20_KEY) // bytes made at a time, interrupts off
+#define SMALL_MAX     32u                                             // requests up to here are served from the stock
 #define RESEED_TIME   (60 * NSEC_PER_SEC)
 #define EVENT_WORDS   8u
 #define JITTER_ROUNDS 2048u
@@ -50,6 +52,8 @@ static struct generator {
     uint8_t key[CHACHA20_KEY];
     uint32_t generation;
     bool keyed;
+    uint8_t left;              // bytes of stock not yet given: its first ones
+    uint8_t stock[OUTPUT_MAX]; // made ahead for small requests
 } aligned_to(ARCH_CACHE_LINE) generators[CONFIG_MAX_CPUS];
 
 // Times of events that wait to be mixed in: one place a processor, interrupts off.
@@ -148,24 +152,41 @@ static void generator_key(struct generator *g) {
     spin_unlock(&pool.lock);
     memcpy(g->key, block + CHACHA20_KEY, CHACHA20_KEY);
     g->keyed = true;
+    g->left = 0;
     memset(block, 0, sizeof(block));
 }
 
-static void generate(uint8_t *to, size_t n) {
+// The stream's next n bytes. [interrupts off]
+static void generator_stream(struct generator *g, uint8_t *to, size_t n) {
     static const uint32_t nonce[3];
     uint8_t blocks[OUTPUT_BLOCKS * CHACHA20_BLOCK];
+
+    for (uint32_t i = 0; i * CHACHA20_BLOCK < CHACHA20_KEY + n; i++)
+        chacha20_block(g->key, i, nonce, blocks + i * CHACHA20_BLOCK);
+    memcpy(g->key, blocks, CHACHA20_KEY);
+    memcpy(to, blocks + CHACHA20_KEY, n);
+    memset(blocks, 0, sizeof(blocks));
+    __asm__ volatile("" ::"r"(blocks) : "memory"); // the memset is not to be left out
+}
+
+static void generate(uint8_t *to, size_t n) {
     irq_flags_t flags = arch_irq_save();
     struct generator *g = &generators[arch_cpu_id()];
 
     if (!g->keyed || g->generation != atomic_load_explicit(&pool.generation, memory_order_acquire))
         generator_key(g);
-    for (uint32_t i = 0; i * CHACHA20_BLOCK < CHACHA20_KEY + n; i++)
-        chacha20_block(g->key, i, nonce, blocks + i * CHACHA20_BLOCK);
-    memcpy(g->key, blocks, CHACHA20_KEY);
+    if (n > SMALL_MAX) {
+        generator_stream(g, to, n);
+    } else {
+        if (g->left < n) {
+            generator_stream(g, g->stock, OUTPUT_MAX);
+            g->left = OUTPUT_MAX;
+        }
+        g->left -= (uint8_t)n;
+        memcpy(to, g->stock + g->left, n);
+        memset(g->stock + g->left, 0, n);
+    }
     arch_irq_restore(flags);
-    memcpy(to, blocks + CHACHA20_KEY, n);
-    memset(blocks, 0, sizeof(blocks));
-    __asm__ volatile("" ::"r"(blocks) : "memory"); // the memset is not to be left out
 }
 
 void random_bytes(void *to, size_t n) {

@@ -30,3 +30,23 @@ static bool random_bits_are_spread(void) {
     return true;
 }
 SELFTEST("random/bits_are_spread", random_bits_are_spread);
+
+// More than one stock of them, each smaller than a block; then across the border to what is made for itself.
+static bool random_small_requests_differ(void) {
+    static uint64_t seen[100];
+    uint8_t large[40], zero[40] = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+        random_bytes(&seen[i], sizeof(seen[i]));
+        for (size_t j = 0; j < i; j++)
+            SELFTEST_CHECK(seen[j] != seen[i]);
+    }
+    for (size_t n = 16; n <= sizeof(large); n++) {
+        memset(large, 0, sizeof(large));
+        random_bytes(large, n);
+        SELFTEST_CHECK(memcmp(large, zero, n - 8) != 0 && memcmp(large + n - 8, zero, 8) != 0);
+        SELFTEST_CHECK(n == sizeof(large) || memcmp(large + n, zero, sizeof(large) - n) == 0);
+    }
+    return true;
+}
+SELFTEST("random/small_requests_differ", random_small_requests_differ);

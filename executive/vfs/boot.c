@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Brings executive/vfs up in the boot thread: caches, the boot tree (a tmpfs), the archive unpacked into it, /dev.
+// Brings executive/vfs up in the boot thread: caches, the boot tree (a tmpfs); then, as a stage of its own, the archive unpacked into it, /dev.
 
 #include <kernel/boot.h>
 #include <kernel/job.h>
@@ -52,13 +52,17 @@ static inv_status_t vfs_boot(void) {
         s = anonymous_init();
     if (s == INV_OK)
         s = devtmpfs_init();
-    if (s != INV_OK)
-        return s;
+    return s;
+}
+BOOT_CALL("files", BOOT_STAGE_EXECUTIVE, vfs_boot);
+
+static inv_status_t archive_boot(void) {
     struct vfs_caller c = {.fs = fs_context_boot, .token = token_root, .job = &root_job};
+    if (fs_context_boot == NULL)
+        return INV_ERR_BAD_STATE;
     fs_context_boot->umask = 0;
-    inv_status_t unpacked = unpack();
-    s = mount_dev(&c);
+    inv_status_t unpacked = unpack(), s = mount_dev(&c);
     fs_context_boot->umask = 022;
     return unpacked != INV_OK ? unpacked : s;
 }
-BOOT_CALL("files", BOOT_STAGE_EXECUTIVE, vfs_boot);
+BOOT_CALL("boot archive", BOOT_STAGE_ARCHIVE, archive_boot);

@@ -55,11 +55,19 @@ static void boot_thread(void *arg) {
     process_start_reaper();
     vdso_init();
     clock_wall_set(clock_wall()); // publishes it
+    boot_mark(BOOT_MARK_THREADS);
     boot_calls_run(BOOT_STAGE_EXECUTIVE);
+    boot_mark(BOOT_MARK_EXECUTIVE);
+    boot_calls_run(BOOT_STAGE_ARCHIVE);
+    boot_mark(BOOT_MARK_ARCHIVE);
     boot_calls_run(BOOT_STAGE_DEVICE);
+    boot_mark(BOOT_MARK_DEVICES);
+    platform_clock_refine();
+    clock_wall_set(clock_wall());
     // After the devices: until its version 8.1 QEMU mixes up what other processors write to their interrupt controllers while one changes the memory map
     // (the enabling of a PCI function), and stops with an assertion of the device that such a write hits.
     processors_start();
+    boot_mark(BOOT_MARK_PROCESSORS);
     memory_log();
     if (boot_option("selftest", prefix, sizeof(prefix))) {
         selftest_run_all(prefix);
@@ -71,12 +79,15 @@ static void boot_thread(void *arg) {
 noreturn_fn void kernel_main(void) {
     struct thread *t;
 
+    boot_mark_at(BOOT_MARK_FIRMWARE, boot_info.entry_cycles);
+    boot_mark(BOOT_MARK_EARLY);
     spin_init_boot();
     log_init();
     log_info("boot", "Invar by %s, command line: %s", boot_info.protocol, boot_info.cmdline);
     page_init();
     kasan_init();
     slab_init();
+    boot_mark(BOOT_MARK_MEMORY);
     object_init_boot();
     job_init_boot();
     token_init_boot();
@@ -84,8 +95,10 @@ noreturn_fn void kernel_main(void) {
     vm_init_boot();
     epoch_init();
     process_init_boot();
+    boot_mark(BOOT_MARK_OBJECTS);
     platform_init();
     clock_init();
+    boot_mark(BOOT_MARK_PLATFORM);
     trace_init();
     sched_init();
     timer_cpu_init();

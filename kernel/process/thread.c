@@ -11,6 +11,7 @@
 #include "process_internal.h"
 
 #include <kernel/assert.h>
+#include <kernel/boot.h>
 #include <kernel/debug.h>
 #include <kernel/kspace.h>
 #include <kernel/slab.h>
@@ -132,6 +133,7 @@ static inv_status_t thread_join_process(struct thread *t, struct process *p) {
 
 static void user_thread_entry(void *arg) {
     (void)arg;
+    boot_user_begins();
     arch_return_to_user();
 }
 

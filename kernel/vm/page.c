@@ -205,6 +205,11 @@ void page_put(struct page *p) {
     page_free(p);
 }
 
+// Free memory that was never used: nothing is known of its pages.
+static bool block_untouched(paddr_t pa) {
+    return page_at(ALIGN_DOWN(pa, PAGE_SIZE << PAGE_MAX_ORDER))->state == PAGE_UNTOUCHED;
+}
+
 struct page *page_from_phys(paddr_t pa) {
     uint64_t frame = pa >> PAGE_SHIFT;
 
@@ -212,7 +217,7 @@ struct page *page_from_phys(paddr_t pa) {
         return NULL;
     for (unsigned i = 0; i < boot_info.range_count; i++)
         if (boot_info.ranges[i].usable && pa >= boot_info.ranges[i].start && pa < boot_info.ranges[i].end)
-            return page_at(pa);
+            return block_untouched(pa) ? NULL : page_at(pa);
     return NULL;
 }
 
@@ -290,12 +295,38 @@ static bool array_place(paddr_t start, paddr_t end, uint64_t size) {
     return true;
 }
 
+// Gives [start, end), none of whose struct pages have been written yet: whole blocks are left so, the rest is cleared.
 static bool piece_give(paddr_t start, paddr_t end, uint64_t size) {
-    uint64_t limit = (page_array_base + page_array_length) << PAGE_SHIFT;
+    const paddr_t block = PAGE_SIZE << PAGE_MAX_ORDER;
+    paddr_t limit = (page_array_base + page_array_length) << PAGE_SHIFT;
 
-    if (start < limit)
-        range_release(start, MIN(end, limit));
+    end = MIN(end, limit);
+    while (start < end) {
+        paddr_t next = MIN(ALIGN_DOWN(start, block) + block, end);
+        if (next - start == block) {
+            buddy_give_untouched(&buddy, page_at(start));
+            total_pages += (uint64_t)1 << PAGE_MAX_ORDER;
+        } else {
+            range_release(start, next);
+        }
+        start = next;
+    }
     return false;
+}
+
+static bool holds_block(paddr_t start, paddr_t end, uint64_t block) {
+    return start <= block && end >= block + (PAGE_SIZE << PAGE_MAX_ORDER);
+}
+
+// Clears the struct pages of all blocks but those that piece_give leaves untouched.
+static void array_clear(void) {
+    const uint64_t pages = (uint64_t)1 << PAGE_MAX_ORDER;
+
+    for (uint64_t first = 0; first < page_array_length; first += pages) {
+        uint64_t n = MIN(pages, page_array_length - first);
+        if (n < pages || !free_pieces(holds_block, (page_array_base + first) << PAGE_SHIFT))
+            memset(&page_array[first], 0, n * sizeof(struct page));
+    }
 }
 
 // Frames are looked up by subtraction, so a hole in physical memory costs 48 bytes a page. Ranges that would make the
@@ -328,7 +359,7 @@ void page_init(void) {
     uint64_t size = ALIGN_UP(page_array_length * sizeof(struct page), PAGE_SIZE);
     if (!free_pieces(array_place, size))
         panic("no room for the page array: %lu KiB", size / 1024);
-    memset(page_array, 0, size);
+    array_clear();
     (void)free_pieces(piece_give, 0);
 
     reserve_user = MIN(MAX(total_pages / 64, 32u), 1024u);

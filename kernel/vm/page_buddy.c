@@ -8,13 +8,16 @@
 //  I1. state is PAGE_FREE at the first page of each block on a list and at no other page; order is the list's.
 //  I2. Two buddies of one order are never both on lists, but for order PAGE_MAX_ORDER.
 //  I3. free_pages is the sum over the lists.
-// Pages inside a block keep whatever state is not PAGE_FREE; so a machine's memory is handed over by touching one
-// struct page for 4 MiB.
+//  I4. state is PAGE_UNTOUCHED at the first page of a block of PAGE_MAX_ORDER, on that list, whose other struct pages
+//      were never written: a machine's memory is handed over by touching one struct page for 4 MiB, and those of memory
+//      that is never needed are neither cleared nor, under a hypervisor, backed.
+// Pages inside another block keep whatever state is not PAGE_FREE.
 // Locking: the caller's (page_lock).
 
 #include "page_buddy.h"
 
 #include <kernel/assert.h>
+#include <kernel/string.h>
 
 struct page *page_array;
 uint64_t page_array_base, page_array_length;
@@ -40,6 +43,10 @@ struct page *buddy_take(struct buddy *b, unsigned order) {
         return NULL;
     struct page *p = list_first(&b->blocks[found], struct page, node);
     list_remove(&p->node);
+    if (unlikely(p->state == PAGE_UNTOUCHED)) {
+        memset(p, 0, sizeof(*p) << PAGE_MAX_ORDER);
+        p->state = PAGE_FREE;
+    }
     while (found > order) {
         found--;
         block_push(b, p + ((size_t)1 << found), found); // the upper half stays
@@ -73,6 +80,14 @@ void buddy_give(struct buddy *b, struct page *p, unsigned order) {
         order++;
     }
     block_push(b, p, order);
+}
+
+// Behind the others, so that what is in use already is taken first.
+void buddy_give_untouched(struct buddy *b, struct page *p) {
+    p->state = PAGE_UNTOUCHED;
+    p->order = PAGE_MAX_ORDER;
+    list_push_back(&b->blocks[PAGE_MAX_ORDER], &p->node);
+    b->free_pages += (uint64_t)1 << PAGE_MAX_ORDER;
 }
 
 void buddy_give_range(struct buddy *b, uint64_t first, uint64_t last) {

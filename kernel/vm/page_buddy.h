@@ -21,6 +21,8 @@ void buddy_init(struct buddy *b);
 struct page *buddy_take(struct buddy *b, unsigned order);
 // Gives a block back and merges it with its free neighbours.
 void buddy_give(struct buddy *b, struct page *p, unsigned order);
+// Gives a block of PAGE_MAX_ORDER at boot whose struct pages hold anything: they are cleared when it is first taken.
+void buddy_give_untouched(struct buddy *b, struct page *p);
 // Gives frames [first, last) in the largest blocks that fit.
 void buddy_give_range(struct buddy *b, uint64_t first, uint64_t last);
 

@@ -151,8 +151,7 @@ static int64_t init_start(struct linux_process *p, struct linux_thread *t, struc
     int64_t result = init_place(p, t);
     if (result == 0) {
         exec_image_free(x);
-        // The processor's counter runs from reset, so under deterministic time this is the cost of the whole boot in instructions (tests/figures).
-        log_info("boot", "first user instruction at cycle %lu", (unsigned long)arch_cycles());
+        boot_mark(BOOT_MARK_EXEC);
         thread_start(core);
     }
     object_put(&core->obj);
@@ -165,6 +164,7 @@ static inv_status_t linux_init_start(void) {
     struct linux_thread *t;
     struct exec_image x;
 
+    boot_mark(BOOT_MARK_PERSONALITY);
     (void)boot_option("init", path, sizeof(path));
     int64_t result = init_state(&p, &t);
     if (result == 0) {

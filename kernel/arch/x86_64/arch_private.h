@@ -68,6 +68,7 @@ void entry_syscall_compat(void);
 extern const char entry_stubs[];
 extern uint64_t boot_root[512];
 extern uint8_t boot_stack_guard[], boot_irq_stack_guard[], boot_irq_stack[];
+extern const uint64_t boot_entry_cycles; // head.S: the counter at the first instruction
 struct thread *context_switch_stacks(uint64_t *save_sp, uint64_t load_sp, struct thread *prev);
 void context_first_run(void);
 

@@ -61,6 +61,9 @@ boot_entry_multiboot:
     cld
     movl %eax, %ebp                             // magic
     movl %ebx, %esi                             // information
+    rdtsc
+    movl %eax, PHYSICAL(boot_entry_cycles)
+    movl %edx, PHYSICAL(boot_entry_cycles) + 4
     movl $PHYSICAL(boot_stack + 16384), %esp
 
     // bss, before anything is kept there
@@ -159,6 +162,12 @@ boot_gdt:
 boot_gdt_pointer:
     .word . - boot_gdt - 1
     .quad PHYSICAL(boot_gdt)
+
+    .data
+    .balign 8
+    .globl boot_entry_cycles
+boot_entry_cycles:                              // the counter at the first instruction; not in .bss, which is cleared after it
+    .quad 0
 
     .bss
     .balign 4096

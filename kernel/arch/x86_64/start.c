@@ -46,6 +46,7 @@ noreturn_fn void arch_start(uint32_t magic, paddr_t info) {
     descriptors_load(cpu, descriptors_boot_tables());
     descriptors_set_kernel_stack(cpu, (uint64_t)boot_stack + KIB(16));
     features_enable(cpu);
+    boot_info.entry_cycles = boot_entry_cycles;
     memory_map(magic, info);
     boot_map_build();
     // Mapped, but nobody's: the first page (real-mode vectors, null pointers of firmware) and the start page of other

@@ -23,7 +23,8 @@ struct boot_info {
         archive_end;   // boot archive (cpio), 0 if none; freed with page_free_boot_range() when unpacked
     paddr_t acpi_rsdp; // 0: search
     char cmdline[BOOT_MAX_CMDLINE];
-    const char *protocol; // "PVH" or "Multiboot2"
+    const char *protocol;  // "PVH" or "Multiboot2"
+    uint64_t entry_cycles; // the processor's counter at the first instruction of the kernel
 };
 extern struct boot_info boot_info;
 
@@ -35,8 +36,48 @@ bool boot_option(const char *key, char *value, size_t size);
 noreturn_fn void kernel_main(void);
 noreturn_fn void cpu_main(void);
 
+// The ends of the stages of boot, in the order in which they are reached (kernel/boot/timeline.c).
+#define BOOT_MARK_LIST(X)                                                               \
+    X(FIRMWARE, "firmware")       /* firmware and loader: the kernel's entry */         \
+    X(EARLY, "early")             /* long mode, boot information, page tables */        \
+    X(MEMORY, "memory")           /* pages, slabs */                                    \
+    X(OBJECTS, "objects")         /* types, jobs, address spaces, processes */          \
+    X(PLATFORM, "platform")       /* ACPI tables, interrupt controllers, calibration */ \
+    X(THREADS, "threads")         /* scheduler, timers; the boot thread runs */         \
+    X(EXECUTIVE, "executive")     /* boot calls of that stage: files, terminals, ... */ \
+    X(ARCHIVE, "archive")         /* boot archive unpacked and freed */                 \
+    X(DEVICES, "devices")         /* drivers */                                         \
+    X(PROCESSORS, "processors")   /* the other processors run */                        \
+    X(PERSONALITY, "personality") /* boot calls of that stage, up to process 1 */       \
+    X(EXEC, "exec")               /* process 1 made and its program loaded */           \
+    X(FIRST_USER_INSTRUCTION, "first_user_instruction")
+enum boot_mark {
+#define BOOT_MARK_ID(id, name) BOOT_MARK_##id,
+    BOOT_MARK_LIST(BOOT_MARK_ID)
+#undef BOOT_MARK_ID
+        BOOT_MARK_COUNT
+};
+// The stage ends now; at that count of the processor's counter. Any context.
+void boot_mark(enum boot_mark mark);
+void boot_mark_at(enum boot_mark mark, uint64_t cycles);
+// False: not reached yet (*out_cycles is 0).
+bool boot_mark_get(enum boot_mark mark, const char **out_name, uint64_t *out_cycles);
+// A user thread is about to run its first instruction: the first one ends the boot.
+extern atomic_bool boot_is_over;
+cold_fn void boot_end(void);
+static inline void boot_user_begins(void) {
+    if (unlikely(!atomic_load_explicit(&boot_is_over, memory_order_relaxed)))
+        boot_end();
+}
+
 // The executive and the personality register what runs once threads work (the core calls upward only through tables): stages run in order in the boot thread.
-enum boot_stage { BOOT_STAGE_EXECUTIVE, BOOT_STAGE_DEVICE, BOOT_STAGE_PERSONALITY, BOOT_STAGE_LAST };
+enum boot_stage {
+    BOOT_STAGE_EXECUTIVE,
+    BOOT_STAGE_ARCHIVE,
+    BOOT_STAGE_DEVICE,
+    BOOT_STAGE_PERSONALITY,
+    BOOT_STAGE_LAST
+};
 struct boot_call {
     const char *name;
     enum boot_stage stage;

@@ -15,7 +15,7 @@ struct job;
 
 #define PAGE_MAX_ORDER 10 // largest block: 4 MiB
 
-enum page_state { PAGE_RESERVED, PAGE_FREE, PAGE_KERNEL, PAGE_SLAB, PAGE_TABLE, PAGE_ANONYMOUS };
+enum page_state { PAGE_RESERVED, PAGE_FREE, PAGE_UNTOUCHED, PAGE_KERNEL, PAGE_SLAB, PAGE_TABLE, PAGE_ANONYMOUS };
 
 struct page {
     _Atomic uint32_t

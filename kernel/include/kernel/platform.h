@@ -16,6 +16,9 @@ unsigned platform_cpu_count(void);
 nstime_t platform_clock_now(void);
 // Parameters of the clock for the vDSO: ns = base_ns + ((cycles - base_cycles) * mult >> shift); false if user mode cannot read the counter.
 bool platform_clock_params(uint64_t *base_cycles, nstime_t *base_ns, uint64_t *mult, unsigned *shift);
+// Boot thread, once, before other processors run: measures the clock's frequency again over the time that has passed since platform_init, without waiting.
+// Readings go on from where they are; the wall clock is to be published again.
+void platform_clock_refine(void);
 // From processor start: the new processor read its counter (arch_cycles) between two readings here. Out of order: the clock is guarded from now on.
 void platform_clock_check(uint64_t before, uint64_t there, uint64_t after);
 // Wall clock read from the chip once at boot: seconds since 1970.

@@ -2,7 +2,10 @@
 // Copyright The Invar Authors
 //
 // The monotonic clock: the time stamp counter, scaled. Its frequency comes from CPUID (0x15, a hypervisor's 0x40000010) or is measured against a reference
-// counter in the same window as the local APIC timer's. Calibration: boot processor, interrupts off. platform_clock_now: any context, any processor.
+// counter in the same window as the local APIC timer's. platform_clock_now: any context, any processor.
+//
+// Nothing waits long for a measurement: clock_calibrate waits at most WAIT_LIMIT_US for a first one, and platform_clock_refine measures again over all that
+// has passed since, which is the rest of the boot and costs no wait. Both: boot processor, the only one that runs, interrupts off.
 //
 // Invariants:
 //   I1 the clock never goes back over processors: counters that are not synchronised (found at processor start: clock_check_processor) are put behind a
@@ -12,16 +15,23 @@
 #include <arch/apic.h>
 #include <arch/cpu.h>
 #include <arch/x86.h>
+#include <kernel/assert.h>
 #include <kernel/log.h>
 #include <kernel/platform.h>
 
 #define WINDOW_FIRST_US 50 // enough to recognise a counter of exactly 1 GHz (virtual time)
-#define WINDOW_US       5000
-#define MEASURE_TRIES   5
-#define ASSUMED_HZ      1000000000ull
+#define WINDOW_US       300
+#define MEASURE_TRIES   2
+#define WAIT_LIMIT_US   (MEASURE_TRIES * (WINDOW_FIRST_US + WINDOW_US)) // and some microseconds for readings
+#define REFINE_US       2000                                            // less is no better than the first
+STATIC_ASSERT(WAIT_LIMIT_US < 1000, "no wait of the boot is longer than a millisecond");
+#define ASSUMED_HZ 1000000000ull
 
 /* immutable after calibration: */
 static uint64_t tsc_hz, apic_hz, base_cycles, mult, tick_mult;
+static nstime_t base_ns;
+/* boot: */
+static const struct reference *measured_with; // NULL: nothing to refine
 /* atomic: */
 static atomic_bool guarded;
 static _Atomic nstime_t guard_latest;
@@ -60,9 +70,11 @@ static uint64_t frequency(uint64_t ticks, uint64_t reference_ticks, uint64_t ref
     return ticks * reference_hz / reference_ticks; // some ms at some GHz, times at most 1 GHz: far below 2^64
 }
 
+static struct moment start; // of the last measurement
+
 static void measure(const struct reference *r, unsigned microseconds) {
     uint64_t wanted = r->hz * microseconds / 1000000 + 1;
-    struct moment start, end;
+    struct moment end;
 
     apic_timer_start(UINT32_MAX);
     start = moment_read(r);
@@ -85,8 +97,10 @@ static void measure_until_sure(const struct reference *r) {
         if (clock_round_hz(first) == ASSUMED_HZ)
             return;
         measure(r, WINDOW_US);
-        if (tsc_hz - tsc_hz / 8 < first && first < tsc_hz + tsc_hz / 8)
+        if (tsc_hz - tsc_hz / 8 < first && first < tsc_hz + tsc_hz / 8) {
+            measured_with = r;
             return;
+        }
     }
     log_warning("clock", "the %s gives no steady measure", r->name);
 }
@@ -130,6 +144,8 @@ void clock_calibrate(void) {
         tsc_hz = ASSUMED_HZ;
     if (!apic_hz)
         apic_hz = ASSUMED_HZ;
+    if (told_tsc)
+        measured_with = NULL;
     mult = clock_scale_mult(tsc_hz);
     tick_mult = clock_tick_mult(apic_hz);
     base_cycles = arch_cycles();
@@ -137,12 +153,51 @@ void clock_calibrate(void) {
              (unsigned long)(apic_hz / 1000), source);
 }
 
+// How many ticks of the reference have passed since start, which the first measurement tells to within its wrapping. 0: it may have stood still.
+static uint64_t reference_passed(const struct reference *r, const struct moment *now) {
+    uint64_t passed = (now->reference - start.reference) & r->mask;
+    uint64_t expected = (now->cycles - start.cycles) / (tsc_hz / 1000000) * r->hz / 1000000;
+
+    if (expected > passed)
+        passed += (expected - passed + r->mask / 2) / (r->mask + 1) * (r->mask + 1);
+    return passed;
+}
+
+// What the APIC timer counts by was measured in the same windows, so its error is the same.
+void platform_clock_refine(void) {
+    const struct reference *r = measured_with;
+
+    measured_with = NULL;
+    if (!r || arch_cycles() - start.cycles < tsc_hz / 1000000 * REFINE_US)
+        return;
+    irq_flags_t irq = arch_irq_save();
+    struct moment now = moment_read(r);
+    uint64_t passed = reference_passed(r, &now), cycles = now.cycles - start.cycles;
+    // Both divided until the product fits: 2^32 ticks are more than enough to measure with.
+    for (; cycles >> 32; cycles /= 2)
+        passed /= 2;
+    uint64_t better = passed ? clock_round_hz(frequency(cycles, passed, r->hz)) : 0;
+    bool changed = better != tsc_hz && better > tsc_hz - tsc_hz / 64 && better < tsc_hz + tsc_hz / 64;
+    if (changed) {
+        base_ns = platform_clock_now();
+        base_cycles = arch_cycles();
+        apic_hz = clock_round_hz(apic_hz / 1000 * (better / 1000) / (tsc_hz / 1000) * 1000);
+        tsc_hz = better;
+        mult = clock_scale_mult(tsc_hz);
+        tick_mult = clock_tick_mult(apic_hz);
+    }
+    arch_irq_restore(irq);
+    if (changed)
+        log_info("clock", "time stamp counter %lu kHz by %lu us of the %s", (unsigned long)(tsc_hz / 1000),
+                 (unsigned long)((now.cycles - start.cycles) / (tsc_hz / 1000000)), r->name);
+}
+
 uint64_t clock_apic_tick_mult(void) {
     return tick_mult;
 }
 
 nstime_t platform_clock_now(void) {
-    nstime_t now = clock_scale(arch_cycles() - base_cycles, mult, CLOCK_SHIFT);
+    nstime_t now = base_ns + clock_scale(arch_cycles() - base_cycles, mult, CLOCK_SHIFT);
 
     if (likely(!atomic_load_explicit(&guarded, memory_order_relaxed)))
         return now;
@@ -156,7 +211,7 @@ nstime_t platform_clock_now(void) {
 
 bool platform_clock_params(uint64_t *out_base_cycles, nstime_t *out_base_ns, uint64_t *out_mult, unsigned *out_shift) {
     *out_base_cycles = base_cycles;
-    *out_base_ns = 0;
+    *out_base_ns = base_ns;
     *out_mult = mult;
     *out_shift = CLOCK_SHIFT;
     return !atomic_load_explicit(&guarded, memory_order_relaxed);

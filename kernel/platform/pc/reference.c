@@ -18,6 +18,7 @@
 #define PIT_CHANNEL2       0x42
 #define PIT_MODE           0x43
 #define PIT_GATE           0x61
+#define PROBE_READS        200 // about a microsecond each: both count faster than that
 
 static volatile uint8_t *hpet;
 
@@ -48,7 +49,7 @@ static bool pm_timer_find(struct reference *r) {
     if (!pc_machine.pm_timer_port)
         return false;
     uint64_t first = pm_timer_read();
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < PROBE_READS; i++)
         if (pm_timer_read() != first) {
             *r = (struct reference){"PM timer", PM_TIMER_HZ, pc_machine.pm_timer_32 ? UINT32_MAX : 0xffffff,
                                     pm_timer_read};
@@ -70,7 +71,7 @@ static bool pit_find(struct reference *r) {
     port_write8(PIT_CHANNEL2, 0xff);
     port_write8(PIT_CHANNEL2, 0xff);
     uint64_t first = pit_read();
-    for (unsigned i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < PROBE_READS; i++)
         if (pit_read() != first) {
             *r = (struct reference){"PIT", PIT_HZ, UINT16_MAX, pit_read};
             return true;

@@ -112,10 +112,39 @@ static void everything_merges_again(void) {
     CHECK(!buddy_take(&b, 0));
 }
 
+// Blocks whose struct pages hold garbage: they come out clear, piece by piece or whole, and merge like others.
+static void untouched_blocks_are_cleared_when_taken(void) {
+    static const struct page clear;
+    const unsigned pages = 1u << PAGE_MAX_ORDER;
+
+    start(0, 100);
+    memset(&frames[pages], 0xee, 2 * pages * sizeof(struct page));
+    buddy_give_untouched(&b, &frames[pages]);
+    buddy_give_untouched(&b, &frames[2 * pages]);
+    CHECK(b.free_pages == 100 + 2 * pages);
+    struct page *whole = buddy_take(&b, PAGE_MAX_ORDER), *one = NULL;
+    CHECK(whole && whole->order == PAGE_MAX_ORDER);
+    whole->state = PAGE_KERNEL;
+    for (unsigned i = 1; i < pages; i++)
+        CHECK(memcmp(&whole[i], &clear, sizeof(clear)) == 0);
+    while (b.free_pages > pages - 1) { // what is in use already goes first, then the other block is broken up
+        one = buddy_take(&b, 0);
+        CHECK(one);
+        one->state = PAGE_KERNEL;
+    }
+    struct page *other = whole == &frames[pages] ? &frames[2 * pages] : &frames[pages];
+    CHECK(one == other && memcmp(&other[3], &clear, sizeof(clear)) == 0);
+    check_invariants();
+    buddy_give(&b, one, 0);
+    CHECK(other->state == PAGE_FREE && other->order == PAGE_MAX_ORDER);
+}
+
 int main(void) {
     random_steps();
     printf("ok page_buddy/blocks_stay_apart\n");
     everything_merges_again();
     printf("ok page_buddy/everything_merges_again\n");
+    untouched_blocks_are_cleared_when_taken();
+    printf("ok page_buddy/untouched_blocks_are_cleared_when_taken\n");
     return 0;
 }

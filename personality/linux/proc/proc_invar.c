@@ -3,9 +3,11 @@
 //
 // /proc/invar: what this kernel tells of itself and Linux has no file for. Each file is lines of words, for programs; names keep their meaning.
 //
+//   boot       "stage NAME CYCLE": the ends of the stages of boot in order, by the processor's counter since reset; the last is first_user_instruction
 //   counters   "NAME VALUE": events since boot over all processors (kernel/counters.h)
 #include "proc.h"
 
+#include <kernel/boot.h>
 #include <kernel/counters.h>
 
 static void counter_show(const char *name, uint64_t value, void *arg) {
@@ -16,7 +18,17 @@ static void show_counters(struct proc_text *t, const struct proc_node *n) {
     counter_for_each(counter_show, t);
 }
 
+static void show_boot(struct proc_text *t, const struct proc_node *n) {
+    const char *name;
+    uint64_t cycles;
+
+    for (unsigned mark = 0; mark < BOOT_MARK_COUNT; mark++)
+        if (boot_mark_get((enum boot_mark)mark, &name, &cycles))
+            proc_print(t, "stage %s %lu\n", name, cycles);
+}
+
 const struct proc_entry proc_invar_children[] = {
+    {.name = "boot", .mode = 0444, .show = show_boot},
     {.name = "counters", .mode = 0444, .show = show_counters},
     {.name = NULL},
 };

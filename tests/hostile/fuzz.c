@@ -233,6 +233,7 @@ struct worker {
 };
 
 static uint64_t deaths, stuck;
+static int64_t longest_ms; // the judge's longest round: how long it was kept from its work
 
 static void worker_start(struct worker *worker, int index) {
     worker->incarnation++;
@@ -275,8 +276,11 @@ static const char *worker_tend(struct worker *worker, int index) {
 }
 
 static const char *workers_run(struct worker *workers, uint64_t wanted, int64_t deadline) {
-    int64_t next_check = now_ms() + 2000;
+    int64_t next_check = now_ms() + 2000, last = now_ms();
     while (board->made < wanted && now_ms() < deadline) {
+        int64_t now = now_ms();
+        longest_ms = now - last > longest_ms ? now - last : longest_ms;
+        last = now;
         for (int i = 0; i < WORKERS; i++) {
             const char *wrong = worker_tend(&workers[i], i);
             if (wrong) {
@@ -398,9 +402,12 @@ int main(int argc, char **argv) {
     verdict("workers", workers_run(workers, wanted, start + seconds * 1000));
     verdict("end", workers_stop(workers));
     strays_kill();
-    printf("%llu calls of %d kinds in %lld ms, %llu of them errors, %llu workers died, %llu were stuck\n",
+    printf("%llu calls of %d kinds in %lld ms, %llu of them errors, %llu workers died, %llu were stuck, the judge's "
+           "longest "
+           "round took %lld ms\n",
            (unsigned long long)board->made, calls_count, (long long)(now_ms() - start),
-           (unsigned long long)board->results[1], (unsigned long long)deaths, (unsigned long long)stuck);
+           (unsigned long long)board->results[1], (unsigned long long)deaths, (unsigned long long)stuck,
+           (long long)longest_ms);
     reach_print();
     remove_tree("/tmp/fuzz");
     verdict("memory", memory_back(before));

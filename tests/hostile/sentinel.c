@@ -192,10 +192,13 @@ long memory_free(void) {
     char text[2048];
     int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
-    close(fd);
     if (n <= 0) {
+        fprintf(stderr, "/proc/meminfo cannot be %s: %s\n", fd == -1 ? "opened" : "read",
+                n == 0 ? "empty" : strerror(errno));
+        close(fd);
         return 0;
     }
+    close(fd);
     text[n] = 0;
     const char *at = strstr(text, "MemFree:");
     return at ? strtol(at + 8, NULL, 10) : 0;

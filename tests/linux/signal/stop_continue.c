@@ -109,6 +109,10 @@ static void notices(void) {
     chld = 0;
     kill(pid, SIGSTOP);
     while (waitpid(pid, &status, WUNTRACED) == -1) {}
+    // Neither kernel promises that the signal is there before the stop can be waited for.
+    for (int i = 0; i < 2000 && chld == 0; i++) {
+        sleep_ms(1);
+    }
     say("SIGCHLD for a stop", "%d", chld);
     kill(pid, SIGKILL);
     reap(pid);
@@ -119,6 +123,7 @@ static void notices(void) {
     chld = 0;
     kill(pid, SIGSTOP);
     while (waitpid(pid, &status, WUNTRACED) == -1) {}
+    sleep_ms(20);
     say("SIGCHLD for a stop with SA_NOCLDSTOP", "%d", chld);
     kill(pid, SIGKILL);
     reap(pid);

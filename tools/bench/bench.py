@@ -66,7 +66,7 @@ class Options(argparse.Namespace):
     help: bool
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Mistakes are one line and status 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -99,7 +99,7 @@ def _path(text: str) -> Path:
 
 def options_read(arguments: list[str]) -> Options:
     """Reads the command line; Failure for whatever does not fit together."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("wanted", nargs="*")
     parser.add_argument("--seeds", type=_seeds, default=(1, 2, 3, 4))
     parser.add_argument("--jobs", type=_number(1, 256), default=os.cpu_count() or 1)
@@ -177,13 +177,13 @@ def run(options: Options, boots: Boots, invar: Kernel | None, linux: Kernel | No
         off = column_jobs("invar-mitigations-off", invar, False, program, wanted, MITIGATIONS_OFF)
         report.invar_off = columns_measure(boots, off)["invar-mitigations-off"]
     if "boot" in sets:
-        report.boots = boots_measure(boots, boot_machines(ROOT, FOLDER, invar.path if invar else None, linux.path if linux else None))
+        report.boots = boots_measure(boots, boot_machines(invar.path if invar else None, linux.path if linux else None))
     if invar and "memory" in sets:
-        report.memory = memory_measure(ROOT, invar.path, FOLDER)
+        report.memory = memory_measure(invar.path)
     if invar and "sizes" in sets and not options.kernel:
         report.sizes = sizes_of(RELEASE)
     if invar and "processors" in sets:
-        report.scaling = processors.measure(boots, invar, program, wanted)
+        report.scaling = processors.measure(boots, invar, program, wanted, linux)
     return report
 
 

@@ -76,8 +76,8 @@ def compare(boots: Boots, commit: str, name: str, invar: Kernel, program: Progra
     jobs = column_jobs(f"compare {commit[:12]}", old, False, program, wanted) + column_jobs("compare this", invar, False, program, wanted)
     columns = columns_measure(boots, jobs)
     before, after = columns.get(f"compare {commit[:12]}", Column()), columns.get("compare this", Column())
-    first = boots_measure(boots, boot_machines(ROOT, FOLDER, old.path, None))
-    second = boots_measure(boots, boot_machines(ROOT, FOLDER, invar.path, None))
+    first = boots_measure(boots, boot_machines(old.path, None))
+    second = boots_measure(boots, boot_machines(invar.path, None))
     parts = [f"{name} ({commit[:12]}) and this tree, seeds {', '.join(map(str, wanted.seeds))}", rows_text(before, after), boots_text(first, second)]
     if not is_file:
         parts.append(sizes_text(sizes_of(built), sizes_of(RELEASE)))

@@ -17,7 +17,8 @@ WORK = ("user", "kernel", "spin", "idle")
 class Window:
     """One stretch between the marks: by processor the instructions of each kind of work, and events."""
 
-    readings: int = 0
+    readings: int = 0  # of the row's clock
+    stretches: list[int] = field(default_factory=list)  # instructions of each one that was counted
     processors: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def total(self, name: str) -> int:
@@ -49,7 +50,8 @@ def windows_parse(text: str) -> list[Window]:
     for line in text.splitlines():
         words = line.split()
         if words[0] == "window":
-            windows.append(Window(readings=int(words[2].removeprefix("readings="))))
+            stretches = words[3].removeprefix("stretches=").split(",")
+            windows.append(Window(int(words[2].removeprefix("readings=")), [int(stretch) for stretch in stretches if stretch]))
         elif words[0] == "cpu" and windows:
             pairs = (word.split("=") for word in words[2:])
             windows[-1].processors[int(words[1])] = {name: int(value) for name, value in pairs}

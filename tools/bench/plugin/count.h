@@ -32,7 +32,8 @@ void count_event(unsigned processor, enum event event, uint64_t n);
 void count_mark(unsigned processor, const struct site *site, enum mark mark);
 void count_clock(unsigned processor, const struct site *site);
 
-// Writes what all windows held: "window I readings=R" and below it "cpu P NAME=VALUE..." for each processor that ran.
+// Writes what all windows held: "window I readings=R stretches=N,N,..." (clock readings; instructions of each stretch that was counted) and below it
+// "cpu P NAME=VALUE..." for each processor that ran.
 void count_write(FILE *file);
 
 #endif

@@ -3,12 +3,16 @@
 """Statistics over seeds, ratios, the score, and what is made of them."""
 
 import math
+import tempfile
 import unittest
 import xml.dom.minidom
+from pathlib import Path
 
+from failure import Failure
 from figures import Column, Series, geometric_mean, outputs_combine, ratio_of, ratios, spread_of
 from lines import Output, Row, output_parse
 from report import Provenance, Report, report_json
+from report_markdown import BEGIN, END, markdown_write
 from report_svg import report_svg
 from report_table import report_text, table
 from rows import SCORED_ROWS, rows_sorted
@@ -102,6 +106,21 @@ class ReportTest(unittest.TestCase):
         picture = xml.dom.minidom.parseString(report_svg(self.report()))
         self.assertEqual(len(picture.getElementsByTagName("rect")), 3)
         xml.dom.minidom.parseString(report_svg(Report(PROVENANCE)))
+
+    def test_the_page_keeps_what_is_outside_its_marks(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            page = Path(folder) / "page.md"
+            page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+            markdown_write(self.report(), page)
+            once = page.read_text()
+            markdown_write(self.report(), page)
+            self.assertEqual(page.read_text(), once)
+            self.assertTrue(once.startswith(f"before\n{BEGIN}\n| row |") and once.endswith(f"\n{END}\nafter\n"))
+            self.assertIn("| `null_call` | 50.00 | 100.0 | 0.50 |", once)
+            self.assertIn("`stat` | 300.0 | 200.0 | **1.50** |", once)
+            page.write_text("no marks\n")
+            with self.assertRaises(Failure):
+                markdown_write(self.report(), page)
 
     def test_columns_line_up(self) -> None:
         self.assertEqual(table([["a", "b"], ["long", "1"], ["x", "22"]]), "a      b\nlong   1\nx     22")

@@ -8,6 +8,7 @@ The revision is checked out as a git worktree below build/bench/compare/, which 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from boot import Boot, boot_machines, boots_measure
@@ -42,6 +43,7 @@ def revision_build(commit: str, name: str, jobs: int) -> Path:
     built = folder / "release"
     if (built / "invar.elf").exists():
         return built
+    print(f"invar: bench: building {name}", file=sys.stderr)
     tree = folder / "tree"
     worktree_remove(tree)
     folder.mkdir(parents=True, exist_ok=True)

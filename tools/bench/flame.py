@@ -30,8 +30,9 @@ class _Node:
     count: int = 0
     above: dict[Frame, "_Node"] = field(default_factory=dict)
 
-    def depth(self) -> int:
-        return 1 + max((node.depth() for node in self.above.values()), default=0)
+    def depth(self, least: float) -> int:
+        """Levels from here up, of frames with that count or more."""
+        return 1 + max((node.depth(least) for node in self.above.values() if node.count >= least), default=0)
 
 
 def _tree(folded: dict[Stack, int]) -> _Node:
@@ -68,7 +69,7 @@ class _Picture:
         self.root = root
         self.operations = operations
         self.scale = (_WIDTH - 2 * _MARGIN) / max(root.count, 1)
-        self.height = _HEAD + root.depth() * _ROW + _FOOT
+        self.height = _HEAD + root.depth(_LEAST / self.scale) * _ROW + _FOOT
         self.parts: list[str] = []
 
     def draw(self, node: _Node, left: float, level: int) -> None:

@@ -58,9 +58,10 @@ def linux_ranges(kernel: Symbols) -> list[Range]:
     return ranges
 
 
-def clock_ranges(program: Symbols) -> list[Range]:
-    """Where the benchmark's program reads its clock."""
-    return [(found.start, found.end, "clock") for found in program.named("bench_now")]
+def program_ranges(program: Symbols) -> list[Range]:
+    """Where a program begins, and where the benchmark's reads its clock."""
+    ranges = [(found.start, found.start + 1, "program") for found in program.named("_start")]
+    return ranges + [(found.start, found.end, "clock") for found in program.named("bench_now")]
 
 
 def map_write(path: Path, ranges: list[Range]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from archive import archive_extend
 from failure import FAILED, Failure
 from flame import flame_svg
-from guest import clock_ranges, invar_ranges, map_write
+from guest import invar_ranges, map_write, program_ranges
 from lines import Malformed, Output, Row, output_parse
 from machine import INVAR_WORDS, Boots, Machine
 from observe import WORK, Window, observe, plugin_build
@@ -82,7 +82,7 @@ def profile_take(row: str, kernel_elf: Path, archive: Path, seed: int, folder: P
     program = symbols_of_elf(archive.parent / "bench")
     user = program + symbols_of_elf(archive.parent / "child")
     guest_map, out, raw = (folder / f"profile-{row}.{kind}" for kind in ("map", "out", "stacks"))
-    map_write(guest_map, invar_ranges(kernel) + clock_ranges(program))
+    map_write(guest_map, invar_ranges(kernel) + program_ranges(user))
     extended = archive_extend(archive, [("bench/command", f"--row {row}\n".encode(), 0o644)], folder / "archive")
     machine = Machine(f"profile {row}", kernel_elf, extended, f"{INVAR_WORDS} init=/bench/bench", seed=seed)
     plugin = plugin_build(folder)

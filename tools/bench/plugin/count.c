@@ -148,6 +148,12 @@ void count_block(unsigned processor, const struct block *b) {
     p->last = b;
 }
 
+bool count_is_current(unsigned processor, uint64_t address) {
+    const struct block *b = processors[processor].last;
+
+    return b != NULL && address >= b->start && address < b->end;
+}
+
 void count_event(unsigned processor, enum event event, uint64_t n) {
     add(&processors[processor], WORK_COUNT + event, (int64_t)n);
 }

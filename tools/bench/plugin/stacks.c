@@ -262,6 +262,9 @@ stack_id stacks_block(const struct block *last, const struct block *b) {
         if (was_kernel || last == NULL) {
             leave_to_user();
         }
+        if (b->kind == RANGE_PROGRAM) {
+            shadow->depth = 0; // the stack of the program before is gone
+        }
     } else if (!was_kernel) {
         enter_from_user(b);
     } else if (b->kind == RANGE_EXCEPTION || b->kind == RANGE_INTERRUPT) {

@@ -4,8 +4,7 @@
 // One row in a process of its own: batches, their median, checks, folders, children. Called by main.c in the process that it started for the row, and by
 // the rows through bench.h.
 //
-// A row's process prints exactly one line and ends with an enum row_status. With --parallel there are several copies: each warms, says on a pipe that it
-// is ready, waits for a byte, runs its batches, and reports how many operations they were; the process above them sets the marks and prints the line.
+// A row's process prints exactly one line and ends with an enum row_status. With --parallel (parallel.c) there are several copies of it.
 #define _GNU_SOURCE
 #include "harness.h"
 
@@ -22,18 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BATCHES_MAX = 101, LINE_MAX_BYTES = 4096 };
+enum { BATCHES_MAX = 101, LINE_MAX_BYTES = 4096, SETTLE_TICKS = 30000000 };
 
 static const struct bench_row *current;
-static bool measured; // bench_batches() has been called
-static pid_t row_pid; // the process that ends the row; its children end themselves only
-
-// With --parallel, in each copy: its number, and the ends of the pipes.
-static struct {
-    bool on;
-    unsigned number;
-    int ready, go, done;
-} copy;
+static _Thread_local bool measured; // bench_batches() has been called
+static pid_t row_pid;               // the process that ends the row; its children end themselves only
 
 uint64_t bench_now(void) {
     uint32_t low, high;
@@ -43,8 +35,7 @@ uint64_t bench_now(void) {
 
 // --- lines ------------------------------------------------------------------------------------------------------------
 
-// One write a line, so that the lines of several processes do not mix.
-static void line_write(const char *text) {
+void line_write(const char *text) {
     size_t length = strlen(text);
 
     while (length > 0) {
@@ -68,7 +59,7 @@ static _Noreturn void row_end(const char *word, const char *what, const char *re
 
     snprintf(line, sizeof(line), "%s %s %s%s%s\n", child ? "note" : word, current->name, what, *reason ? ": " : "",
              reason);
-    if (child || !copy.on || copy.number == 0) {
+    if (child || parallel_may_say()) {
         line_write(line);
     }
     _exit(status);
@@ -131,23 +122,19 @@ static void row_print(uint64_t *cost, unsigned batches, unsigned n, const char *
     line_write(line);
 }
 
-// One copy of several: measures nothing itself.
-static void copy_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n, unsigned batches) {
-    uint64_t operations = (uint64_t)n * batches;
-    char byte = 'r';
+void bench_settle(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n) {
+    uint64_t start = bench_now();
 
-    bench_check(write(copy.ready, &byte, 1) == 1);
-    bench_check(read(copy.go, &byte, 1) == 1);
-    for (unsigned i = 0; i < batches; i++) {
+    while (bench_now() - start < SETTLE_TICKS) {
         batch(n, argument);
     }
-    bench_check(write(copy.done, &operations, sizeof(operations)) == sizeof(operations));
 }
 
 void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n, unsigned batches) {
     static struct counters idle, begin, end;
     uint64_t cost[BATCHES_MAX];
     char events[LINE_MAX_BYTES / 2] = "";
+    unsigned number;
 
     if (measured || n == 0 || batches % 2 == 0 || batches > BATCHES_MAX) {
         errno = 0;
@@ -156,8 +143,8 @@ void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument
     measured = true;
     n = (unsigned)bench_draw(n, 1);
     batch(n, argument);
-    if (copy.on) {
-        copy_batches(batch, argument, n, batches);
+    if (parallel_copy(&number)) {
+        parallel_batches(batch, argument, n, batches);
         return;
     }
     counters_read(&idle);
@@ -174,100 +161,24 @@ void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument
 
 // --- the row's process --------------------------------------------------------------------------------------------------
 
-void row_run(const struct bench_row *row) {
+void row_begin(const struct bench_row *row) {
     current = row;
     row_pid = getpid();
     errno = 0;
+}
+
+void row_perform(const struct bench_row *row) {
     row->run();
     if (!measured) {
         errno = 0;
         bench_fail("the row measured nothing");
     }
+}
+
+void row_run(const struct bench_row *row) {
+    row_begin(row);
+    row_perform(row);
     _exit(ROW_DONE);
-}
-
-static _Noreturn void copy_run(const struct bench_row *row, unsigned number, const int ready[2], const int go[2],
-                               const int done[2]) {
-    cpu_set_t set;
-
-    copy.on = true;
-    copy.number = number;
-    copy.ready = ready[1];
-    copy.go = go[0];
-    copy.done = done[1];
-    close(ready[0]);
-    close(go[1]);
-    close(done[0]);
-    CPU_ZERO(&set);
-    CPU_SET(number, &set);
-    (void)sched_setaffinity(0, sizeof(set),
-                            &set); // fails where there are fewer processors: then the copy runs where there is room
-    row_run(row);
-}
-
-// Whether `copies` bytes came; false when one of the copies ended before.
-static bool copies_ready(int fd, unsigned copies) {
-    char byte;
-
-    for (unsigned i = 0; i < copies; i++) {
-        if (read(fd, &byte, 1) != 1) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// The worst ending of the copies; *out_total is what they did.
-static int copies_measure(unsigned copies, const pid_t *pid, int ready, int go, int done, uint64_t *out_total) {
-    static const char bytes[64];
-    uint64_t operations;
-    int worst = ROW_DONE, status;
-    bool started = copies_ready(ready, copies);
-
-    *out_total = 0;
-    if (started) {
-        bench_mark(BENCH_MARK_BEGIN);
-        started = write(go, bytes, copies) == (ssize_t)copies;
-        for (unsigned i = 0; started && i < copies; i++) {
-            started = read(done, &operations, sizeof(operations)) == sizeof(operations);
-            *out_total += started ? operations : 0;
-        }
-        bench_mark(BENCH_MARK_END);
-    }
-    close(go);
-    for (unsigned i = 0; i < copies; i++) {
-        int code = waitpid(pid[i], &status, 0) == pid[i] && WIFEXITED(status) ? WEXITSTATUS(status) : ROW_BROKEN;
-        worst = code > worst ? code : worst;
-    }
-    return worst == ROW_DONE && !started ? ROW_BROKEN : worst;
-}
-
-void row_run_parallel(const struct bench_row *row, unsigned copies) {
-    int ready[2], go[2], done[2], worst;
-    char line[128];
-    pid_t pid[64];
-    uint64_t total;
-
-    current = row;
-    row_pid = getpid();
-    bench_check(copies <= sizeof(pid) / sizeof(pid[0]));
-    bench_check(pipe(ready) == 0 && pipe(go) == 0 && pipe(done) == 0);
-    for (unsigned i = 0; i < copies; i++) {
-        pid[i] = fork();
-        bench_check(pid[i] >= 0);
-        if (pid[i] == 0) {
-            copy_run(row, i, ready, go, done);
-        }
-    }
-    close(ready[1]);
-    close(go[0]);
-    close(done[1]);
-    worst = copies_measure(copies, pid, ready[0], go[1], done[0], &total);
-    if (worst == ROW_DONE) {
-        snprintf(line, sizeof(line), "parallel %s processors=%u ops=%" PRIu64 "\n", row->name, copies, total);
-        line_write(line);
-    }
-    _exit(worst);
 }
 
 // --- children and folders -----------------------------------------------------------------------------------------------
@@ -300,14 +211,21 @@ void row_folder_name(const char *row, char *path, size_t capacity) {
     snprintf(path, capacity, "/tmp/bench.%s", row);
 }
 
-void bench_folder(void) {
+void bench_folder_shared(void) {
     char path[128];
 
     row_folder_name(current->name, path, sizeof(path));
     bench_check(mkdir(path, 0755) == 0 || errno == EEXIST);
     bench_check(chdir(path) == 0);
-    if (copy.on) {
-        snprintf(path, sizeof(path), "copy%u", copy.number);
+}
+
+void bench_folder(void) {
+    char path[32];
+    unsigned number;
+
+    bench_folder_shared();
+    if (parallel_copy(&number)) {
+        snprintf(path, sizeof(path), "copy%u", number);
         bench_check(mkdir(path, 0755) == 0 && chdir(path) == 0);
     }
 }

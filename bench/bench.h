@@ -32,12 +32,18 @@ struct bench_row {
     enum bench_unit unit;
     const char *what; // one line for people, without a full stop
     void (*run)(void);
+    bool threads; // with --parallel the copies are threads of one process, run() is called in each of them
 };
 
 // Puts a row into the program's table (a linker set); the order in tables is that of the published table, given in tools, not here.
 #define BENCH_ROW(row_name, row_set, row_unit, row_what, row_run)                                                       \
     static const struct bench_row bench_row_##row_name __attribute__((used, section("bench_rows"), aligned(8))) = {     \
         .name = #row_name, .set = row_set, .unit = row_unit, .what = row_what, .run = row_run}
+
+// A row whose copies, with --parallel, are threads of one process.
+#define BENCH_THREADS_ROW(row_name, row_set, row_unit, row_what, row_run)                                               \
+    static const struct bench_row bench_row_##row_name __attribute__((used, section("bench_rows"), aligned(8))) = {     \
+        .name = #row_name, .set = row_set, .unit = row_unit, .what = row_what, .run = row_run, .threads = true}
 
 // The time stamp counter, after what came before it has ended.
 uint64_t bench_now(void);
@@ -46,6 +52,10 @@ uint64_t bench_now(void);
 // bench_now(): it reads the clock itself, so that its own set-up is outside. n is as given, or drawn near it when the program was told to draw.
 // Call at most once a row.
 void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n, unsigned batches);
+
+// For rows with two tasks, before bench_batches(): runs batches of n until 30 million ticks have passed. A fair scheduler favours the older task until the
+// younger has worked off what it owes at birth; a wake-up preempts or does not by that debt, and the cost of a round trip differs by up to 40 %.
+void bench_settle(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n);
 
 // A size or count that a row uses: nominal, or with --draw SEED something between half and one and a half of it, a multiple of `multiple` and at least one
 // of it. The draws of a row depend on the seed, the row and their order only.
@@ -75,6 +85,8 @@ void bench_reap(pid_t pid);
 
 // An empty folder of this row's own on tmpfs, removed with all in it when the row ends; the current folder afterwards.
 void bench_folder(void);
+// The same, but with --parallel one folder for all copies.
+void bench_folder_shared(void);
 
 // The path of a program that stands beside this one ("child"); static storage, until the next call.
 const char *bench_program(const char *name);

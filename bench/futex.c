@@ -95,6 +95,7 @@ static void futex_rtt(void) {
     pthread_t thread;
 
     bench_check(pthread_create(&thread, NULL, table_answer, &t) == 0);
+    bench_settle(futex_rtt_batch, &t, 100);
     bench_batches(futex_rtt_batch, &t, 100, 15);
     turn_give(&t.ping, STOP);
     bench_check(pthread_join(thread, NULL) == 0);

@@ -18,12 +18,26 @@ enum row_status {
 
 // Runs the row in this process, which ends with an enum row_status; the row's line is on standard output by then.
 _Noreturn void row_run(const struct bench_row *row);
-// Runs `copies` of the row at once, each in a process of its own, bound to processor 0, 1, ... as far as there are so many; prints the line "parallel".
-_Noreturn void row_run_parallel(const struct bench_row *row, unsigned copies);
+// The parts of row_run(): makes the row this process's, and calls it and sees that it measured something.
+void row_begin(const struct bench_row *row);
+void row_perform(const struct bench_row *row);
+// Writes to standard output at once, so that the lines of several processes do not mix.
+void line_write(const char *text);
 // The name for this row's folder on tmpfs, below /tmp, into path.
 void row_folder_name(const char *row, char *path, size_t capacity);
 // Removes a folder with all in it; what cannot be removed stays.
 void tree_remove(const char *path);
+
+// --- parallel.c: several copies of one row at once ---
+
+// Runs `count` copies of the row at once, each bound to processor 0, 1, ...; prints the line "parallel", or one line why not.
+_Noreturn void parallel_run(const struct bench_row *row, unsigned count);
+// Whether the caller is one of several copies, and which.
+bool parallel_copy(unsigned *out_number);
+// Whether the caller is the first to say why the row ends: of several copies one may.
+bool parallel_may_say(void);
+// bench_batches() in a copy, after the warming: batches between the barriers; measures nothing itself.
+void parallel_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n, unsigned batches);
 
 // --- draw.c: sizes and counts by seed ---
 

@@ -279,7 +279,7 @@ static _Noreturn void row_here(const struct options *o) {
         draw_start(strtoull(o->seed, NULL, 10), row->name);
     }
     if (o->parallel > 0) {
-        row_run_parallel(row, o->parallel);
+        parallel_run(row, o->parallel);
     }
     row_run(row);
 }

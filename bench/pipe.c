@@ -93,6 +93,7 @@ static void trip_run(size_t size, unsigned n) {
     pid = bench_child(trip_echo, &t);
     close(t.there[0]);
     close(t.back[1]);
+    bench_settle(trip_batch, &t, n);
     bench_batches(trip_batch, &t, n, 15);
     close(t.there[1]);
     bench_reap(pid);
@@ -172,6 +173,7 @@ static void ring_run(unsigned processes, unsigned n) {
         pid[i] = bench_child(ring_member, &r);
     }
     ring_keep(&r, 0, 1);
+    bench_settle(ring_batch, &r, n);
     bench_batches(ring_batch, &r, n, 15);
     close(r.pipe[1][1]);
     for (unsigned i = 1; i < processes; i++) {

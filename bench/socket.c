@@ -54,6 +54,7 @@ static void trip_run(struct trip *t) {
     static const unsigned char stop = STOP;
     pid_t pid = bench_child(trip_echo, t);
 
+    bench_settle(trip_batch, t, 100);
     bench_batches(trip_batch, t, 100, 15);
     bench_check(send(t->own, &stop, 1, 0) == 1);
     bench_reap(pid);

@@ -86,6 +86,7 @@ static void tcp_rtt(void) {
     connection_open(ends);
     pid = bench_child(trip_echo, ends);
     close(ends[1]);
+    bench_settle(tcp_rtt_batch, ends, 50);
     bench_batches(tcp_rtt_batch, ends, 50, 15);
     close(ends[0]);
     bench_reap(pid);
@@ -106,13 +107,17 @@ static uint64_t tcp_connect_batch(unsigned n, void *argument) {
 
     for (unsigned i = 0; i < n; i++) {
         socklen_t length = sizeof(peer);
+        char out = (char)i, in = (char)~i;
         int own = socket(AF_INET, SOCK_STREAM, 0), other;
         if (own < 0 || connect(own, (const struct sockaddr *)&s->address, sizeof(s->address)) != 0) {
             bench_fail("connect");
         }
         other = accept(s->listener, (struct sockaddr *)&peer, &length);
-        if (other < 0 || close(own) != 0 || close(other) != 0) {
-            bench_fail("accept and close");
+        if (other < 0 || write(own, &out, 1) != 1 || read(other, &in, 1) != 1 || in != out) {
+            bench_fail("accept, and a byte through the connection");
+        }
+        if (close(own) != 0 || close(other) != 0) {
+            bench_fail("close");
         }
     }
     cost = bench_now() - start;
@@ -126,7 +131,7 @@ static void tcp_connect(void) {
     s.listener = listener_open(&s.address);
     bench_batches(tcp_connect_batch, &s, 15, 15);
 }
-BENCH_ROW(tcp_connect, BENCH_SCORED, BENCH_PER_OPERATION, "TCP loopback, connect, accept, close of both ends",
+BENCH_ROW(tcp_connect, BENCH_SCORED, BENCH_PER_OPERATION, "TCP loopback: connect, accept, one byte, close of both ends",
           tcp_connect);
 
 // --- a stream ---------------------------------------------------------------------------------------------------------------

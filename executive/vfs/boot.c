@@ -23,14 +23,19 @@ static inv_status_t mount_dev(const struct vfs_caller *c) {
     return vfs_mount(c, "devtmpfs", "/dev", "devtmpfs", MOUNT_NOSUID, "");
 }
 
+// So that archive and files are never both there as a whole: a small machine has not the memory for it.
+static void unpacked_up_to(const void *end) {
+    page_free_archive(virt_to_phys(end));
+}
+
 static inv_status_t unpack(void) {
     paddr_t start = boot_info.archive_start, end = boot_info.archive_end;
     if (start == end) {
         log_warning("vfs", "no boot archive");
         return INV_OK;
     }
-    inv_status_t s = cpio_unpack(phys_to_virt(start), end - start);
-    page_free_boot_range(start, end);
+    inv_status_t s = cpio_unpack(phys_to_virt(start), end - start, unpacked_up_to);
+    page_free_archive(end);
     return s;
 }
 

@@ -16,6 +16,7 @@
 #include "cpio_parse.h"
 
 #define LINK_BUCKETS 64
+#define WRITE_PIECE  KIB(64) // so much of the archive at most is there twice
 
 struct link_name {
     struct link_name *next;
@@ -26,7 +27,8 @@ struct link_name {
 struct unpack {
     struct vfs_caller caller;
     struct link_name *links[LINK_BUCKETS];
-    char target[PATH_MAX_BYTES];
+    char name[PATH_MAX_BYTES], target[PATH_MAX_BYTES];
+    void (*done)(const void *end); // what lies below end of the archive is not looked at again
 };
 
 // --- hard links -------------------------------------------------------------------------------------------------------
@@ -86,17 +88,18 @@ static inv_status_t attributes_set(struct unpack *u, const struct cpio_member *m
     return s;
 }
 
-static inv_status_t data_write(struct file *f, const char *data, size_t size) {
+static inv_status_t data_write(struct unpack *u, struct file *f, const char *data, size_t size) {
     while (size != 0) {
         struct io_vector v;
         struct io io;
         size_t done;
-        io_init_kernel(&io, &v, (void *)(uintptr_t)data, size);
+        io_init_kernel(&io, &v, (void *)(uintptr_t)data, MIN(size, (size_t)WRITE_PIECE));
         inv_status_t s = file_write(f, &io, &done);
         if (s != INV_OK)
             return s;
         data += done;
         size -= done;
+        u->done(data);
     }
     return INV_OK;
 }
@@ -116,7 +119,7 @@ static inv_status_t make_regular(struct unpack *u, const struct cpio_member *m) 
     s = vfs_open(&u->caller, AT_FDCWD_, m->name, O_WRONLY_ | O_CREAT_ | O_TRUNC_ | O_NOFOLLOW_, m->mode & 07777, &f);
     if (s != INV_OK)
         return s;
-    s = data_write(f, m->data, m->size);
+    s = data_write(u, f, m->data, m->size);
     file_put(f);
     return s;
 }
@@ -201,7 +204,15 @@ static void name_strip(struct cpio_member *m) {
         m->name++, m->name_length--;
 }
 
-inv_status_t cpio_unpack(const void *archive, size_t size) {
+// The name is needed after the data, and with them what lies before them in the archive is given up. A name that is too long is refused before.
+static void name_keep(struct unpack *u, struct cpio_member *m) {
+    if (m->name_length >= sizeof(u->name))
+        return;
+    memcpy(u->name, m->name, m->name_length + 1);
+    m->name = u->name;
+}
+
+inv_status_t cpio_unpack(const void *archive, size_t size, void (*done)(const void *end)) {
     struct unpack *u = kzalloc(sizeof(*u));
     struct cpio_reader reader;
     struct cpio_member m;
@@ -209,9 +220,11 @@ inv_status_t cpio_unpack(const void *archive, size_t size) {
     if (u == NULL)
         return INV_ERR_NO_MEMORY;
     u->caller = (struct vfs_caller){.fs = fs_context_boot, .token = token_root, .job = &root_job};
+    u->done = done;
     cpio_reader_init(&reader, archive, size);
     while ((s = cpio_next(&reader, &m)) == INV_OK) {
         name_strip(&m);
+        name_keep(u, &m);
         if (m.name_length == 0)
             continue;
         s = member_unpack(u, &m);

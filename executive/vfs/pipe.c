@@ -110,7 +110,7 @@ static struct page *page_take(struct pipe *p) {
             return page;
         }
     }
-    return page_alloc(0, PAGE_USER, PAGE_KERNEL, p->job);
+    return page_alloc(0, PAGE_USER, PAGE_PIPE, p->job);
 }
 
 static void page_give(struct pipe *p, struct page *page) {

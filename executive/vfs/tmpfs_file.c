@@ -33,6 +33,7 @@ inv_status_t tmpfs_file_data(struct inode *i, struct tmpfs_file **out) {
         inv_status_t s = vmo_create(vfs_current_job(), 0, &v);
         if (s != INV_OK)
             return s;
+        v->page_state = PAGE_FILE;
         atomic_store_explicit(&i->vmo, v, memory_order_release); // whoever sees it sees data as well
     }
     *out = i->data;

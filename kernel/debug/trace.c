@@ -69,7 +69,7 @@ static bool rings_allocate(void) {
     for (unsigned i = 0; i < cpu_count; i++) {
         if (rings[i].entries != NULL)
             continue;
-        struct page *page = order <= PAGE_MAX_ORDER ? page_alloc(order, PAGE_ZERO, PAGE_KERNEL, NULL) : NULL;
+        struct page *page = order <= PAGE_MAX_ORDER ? page_alloc(order, PAGE_ZERO, PAGE_TRACE, NULL) : NULL;
         if (page == NULL)
             return false;
         rings[i].entries = page_to_virt(page);

@@ -183,8 +183,8 @@ static struct area *area_create(size_t pages, bool physical) {
 }
 
 // Puts a fresh page at position i of a.
-static bool area_back(struct area *a, size_t i) {
-    struct page *p = page_alloc(0, PAGE_ZERO, PAGE_KERNEL, NULL);
+static bool area_back(struct area *a, size_t i, enum page_state state) {
+    struct page *p = page_alloc(0, PAGE_ZERO, state, NULL);
 
     if (!p)
         return false;
@@ -200,7 +200,7 @@ static void area_uncharge(struct area *a) {
     a->job = NULL;
 }
 
-void *kspace_alloc(size_t size, struct job *job) {
+void *kspace_alloc(size_t size, enum page_state state, struct job *job) {
     size_t pages = ALIGN_UP(size, PAGE_SIZE) >> PAGE_SHIFT;
 
     if (job && job_charge(job, JOB_MEMORY, pages * PAGE_SIZE) != INV_OK)
@@ -209,7 +209,7 @@ void *kspace_alloc(size_t size, struct job *job) {
     if (!a)
         goto no_area;
     for (size_t i = 0; i < pages; i++)
-        if (!area_back(a, i)) {
+        if (!area_back(a, i, state)) {
             area_retire(a, i);
             goto no_area;
         }

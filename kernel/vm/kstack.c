@@ -88,7 +88,7 @@ void *kstack_alloc(struct job *job) {
         ASSERT(s->magic == MAGIC_FREE);
     } else {
         kstack_trim(SPARE_MAX);
-        s = kspace_alloc(KERNEL_STACK_SIZE, NULL);
+        s = kspace_alloc(KERNEL_STACK_SIZE, PAGE_STACK, NULL);
     }
     if (!s) {
         if (job)

@@ -8,9 +8,14 @@
 
 #include <kernel/debug.h>
 #include <kernel/job.h>
+#include <kernel/memory.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
+
+static void print_owner(const char *owner, uint64_t kib, void *arg) {
+    debugger_print("%-22s %8lu KiB\n", owner, kib);
+}
 
 static void command_memory(int argc, const char **argv) {
     struct page_stats s;
@@ -19,10 +24,10 @@ static void command_memory(int argc, const char **argv) {
     (void)argv;
     page_get_stats(&s);
     debugger_print("pages: %lu total, %lu free, %lu kept for the kernel\n", s.total, s.free, s.reserve);
-    debugger_print("       %lu kernel, %lu slab, %lu tables, %lu anonymous\n", s.kernel, s.slab, s.tables, s.anonymous);
+    memory_for_each_owner(print_owner, NULL);
     debugger_print("root job: %lu KiB charged\n", atomic_load(&root_job.accounts[JOB_MEMORY].used) / 1024);
 }
-DEBUGGER_COMMAND("memory", "physical memory by use", command_memory);
+DEBUGGER_COMMAND("memory", "physical memory by owner", command_memory);
 
 static void print_cache(struct slab_cache *c, void *arg) {
     (void)arg;

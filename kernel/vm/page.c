@@ -33,14 +33,12 @@
 #include <kernel/string.h>
 #include <kernel/trace.h>
 
-#define STATE_COUNT (PAGE_ANONYMOUS + 1)
-
 struct page_cache_cpu {
     /* this processor, interrupts off: */
     struct page *head; // linked through next_cached
     unsigned count;
-    int64_t in_use
-        [STATE_COUNT]; // pages allocated less pages freed here, by state; summed over processors by page_get_stats
+    // Pages allocated less pages freed here, by state; summed over processors by page_get_stats.
+    int64_t in_use[PAGE_STATE_COUNT];
 } aligned_to(ARCH_CACHE_LINE);
 
 static struct page_cache_cpu caches[CONFIG_MAX_CPUS];
@@ -52,6 +50,9 @@ static uint64_t total_pages;
 static uint64_t reserve_user, reserve_kernel;
 static unsigned cache_limit, cache_batch;
 struct page *page_zero;
+static struct page_boot_use boot_use;
+/* boot thread: */
+static struct { paddr_t next, end; } archive; // whole pages of the boot archive that are not freed yet
 
 static uint64_t reserve_for(unsigned flags) {
     return flags & PAGE_ATOMIC ? 0 : flags & PAGE_USER ? reserve_user : reserve_kernel;
@@ -135,7 +136,7 @@ static struct page *block_take(unsigned order, unsigned flags, enum page_state s
 struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, struct job *job) {
     size_t size = PAGE_SIZE << order;
 
-    DEBUG_ASSERT(order <= PAGE_MAX_ORDER && state >= PAGE_KERNEL && state < STATE_COUNT);
+    DEBUG_ASSERT(order <= PAGE_MAX_ORDER && state >= PAGE_KERNEL && state < PAGE_STATE_COUNT);
     if (page_check_inject())
         return NULL;
     if (job && job_charge(job, JOB_MEMORY, size) != INV_OK)
@@ -222,23 +223,17 @@ struct page *page_from_phys(paddr_t pa) {
 }
 
 void page_get_stats(struct page_stats *out) {
-    int64_t in_use[STATE_COUNT] = {0};
-    uint64_t cached = 0;
-
-    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
-        cached += caches[cpu].count;
-        for (unsigned s = 0; s < STATE_COUNT; s++)
-            in_use[s] += caches[cpu].in_use[s];
-    }
     *out = (struct page_stats){
-        .total = total_pages,
-        .free = buddy.free_pages + cached,
-        .kernel = (uint64_t)in_use[PAGE_KERNEL],
-        .slab = (uint64_t)in_use[PAGE_SLAB],
-        .tables = (uint64_t)in_use[PAGE_TABLE],
-        .anonymous = (uint64_t)in_use[PAGE_ANONYMOUS],
+        .total = total_pages + (archive.end - archive.next) / PAGE_SIZE,
+        .free = buddy.free_pages,
         .reserve = reserve_user,
     };
+    // A page may be allocated on one processor and freed on another: only the sums are counts.
+    for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
+        out->free += caches[cpu].count;
+        for (unsigned s = PAGE_KERNEL; s < PAGE_STATE_COUNT; s++)
+            out->in_use[s] += (uint64_t)caches[cpu].in_use[s];
+    }
 }
 
 // --- boot ------------------------------------------------------------------------------------------------------------
@@ -248,14 +243,21 @@ static void range_release(paddr_t start, paddr_t end) {
     total_pages += (end - start) >> PAGE_SHIFT;
 }
 
-void page_free_boot_range(paddr_t start, paddr_t end) {
-    start = ALIGN_UP(start, PAGE_SIZE);
-    end = ALIGN_DOWN(end, PAGE_SIZE);
-    if (start >= end || !page_from_phys(start) || !page_from_phys(end - 1))
+void page_free_archive(paddr_t end) {
+    paddr_t start = archive.next;
+
+    end = end >= boot_info.archive_end ? archive.end : ALIGN_DOWN(end, PAGE_SIZE);
+    if (start >= end)
         return;
     irq_flags_t irq = spin_lock_irq(&page_lock);
     range_release(start, end);
+    archive.next = end;
     spin_unlock_irq(&page_lock, irq);
+}
+
+void page_get_boot_use(struct page_boot_use *out) {
+    *out = boot_use;
+    out->archive = archive.end - archive.next;
 }
 
 // What page_init keeps back of the usable ranges, in order of address.
@@ -349,17 +351,59 @@ static void array_size(void) {
     page_array_length = last >> PAGE_SHIFT;
 }
 
+// Bytes of usable memory above 1 MiB that will never be the allocator's, and are neither image nor array.
+static uint64_t not_managed(void) {
+    paddr_t limit = (page_array_base + page_array_length) << PAGE_SHIFT;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *r = &boot_info.ranges[i];
+        paddr_t start = MAX(r->start, (paddr_t)MIB(1)),
+                lost = MAX(start, ALIGN_DOWN(boot_info.archive_start, PAGE_SIZE));
+        if (!r->usable)
+            continue;
+        if (r->end > limit)
+            sum += r->end - MAX(start, limit);
+        lost = archive.end == 0 ? MIN(r->end, ALIGN_UP(boot_info.archive_end, PAGE_SIZE)) - lost : 0;
+        sum += (int64_t)lost > 0 ? lost : 0; // an archive that lies across a boundary is not freed
+    }
+    return sum;
+}
+
+// The archive's pages, if the loader has put it where it may: into memory that is used, above 1 MiB and beside the image.
+static void archive_take(void) {
+    paddr_t start = ALIGN_DOWN(boot_info.archive_start, PAGE_SIZE), end = ALIGN_UP(boot_info.archive_end, PAGE_SIZE);
+    paddr_t limit = (page_array_base + page_array_length) << PAGE_SHIFT;
+
+    if (start >= end)
+        return;
+    taken_add(start, end);
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *r = &boot_info.ranges[i];
+        if (r->usable && start >= MAX(r->start, (paddr_t)MIB(1)) && end <= MIN(r->end, limit) &&
+            (end <= boot_info.image_start || start >= boot_info.image_end)) {
+            archive.next = start;
+            archive.end = end;
+        }
+    }
+}
+
 void page_init(void) {
     buddy_init(&buddy);
     array_size();
     taken_add(0, MIB(1)); // where other processors start; left to the architecture
     taken_add(boot_info.image_start, boot_info.image_end);
-    if (boot_info.archive_end)
-        taken_add(boot_info.archive_start, boot_info.archive_end);
+    archive_take();
     uint64_t size = ALIGN_UP(page_array_length * sizeof(struct page), PAGE_SIZE);
     if (!free_pieces(array_place, size))
         panic("no room for the page array: %lu KiB", size / 1024);
     array_clear();
+    boot_use = (struct page_boot_use){.ram = boot_info.ram_bytes,
+                                      .low = boot_info.low_bytes,
+                                      .ignored = not_managed(),
+                                      .image = boot_info.image_end - boot_info.image_start,
+                                      .array = size,
+                                      .tables = boot_info.tables_bytes};
     (void)free_pieces(piece_give, 0);
 
     reserve_user = MIN(MAX(total_pages / 64, 32u), 1024u);

@@ -53,6 +53,7 @@ static inv_status_t vmo_new(struct job *job, enum vmo_kind kind, uint64_t size, 
         return status;
     }
     v->kind = (uint8_t)kind;
+    v->page_state = PAGE_ANONYMOUS;
     mutex_init(&v->lock, LOCK_RANK_VMO);
     list_init(&v->mappings);
     atomic_init(&v->size, size);
@@ -97,14 +98,18 @@ struct object_type vmo_type = {
 
 // --- pages -----------------------------------------------------------------------------------------------------------
 
-struct page *page_copy_of(const struct page *from, struct job *job) {
-    struct page *p = page_alloc(0, PAGE_USER | (from ? 0 : PAGE_ZERO), PAGE_ANONYMOUS, job);
+static struct page *page_copy(const struct page *from, enum page_state state, struct job *job) {
+    struct page *p = page_alloc(0, PAGE_USER | (from ? 0 : PAGE_ZERO), state, job);
 
     if (p && from) {
         memcpy(page_to_virt(p), page_to_virt(from), PAGE_SIZE);
         counter_add(bytes_copied, PAGE_SIZE);
     }
     return p;
+}
+
+struct page *page_copy_of(const struct page *from, struct job *job) {
+    return page_copy(from, PAGE_ANONYMOUS, job);
 }
 
 inv_status_t vmo_page_locked(struct vmo *v, uint64_t index, bool write, struct page **out) {
@@ -119,7 +124,7 @@ inv_status_t vmo_page_locked(struct vmo *v, uint64_t index, bool write, struct p
     struct slot_place place;
     if (!slots_prepare(&v->slots, index, v->obj.job, &place))
         return INV_ERR_NO_MEMORY;
-    struct page *fresh = page_copy_of(p, v->obj.job);
+    struct page *fresh = page_copy(p, v->page_state, v->obj.job);
     if (!fresh)
         return INV_ERR_NO_MEMORY;
     struct page *old = slots_store(&place, fresh);
@@ -165,7 +170,7 @@ static inv_status_t clone_page(struct vmo *to, uint64_t index, struct page *p, b
     if (!slots_prepare(&to->slots, index, to->obj.job, &place))
         return INV_ERR_NO_MEMORY;
     if (copy) {
-        p = page_copy_of(p, to->obj.job);
+        p = page_copy(p, to->page_state, to->obj.job);
         if (!p)
             return INV_ERR_NO_MEMORY;
     } else {

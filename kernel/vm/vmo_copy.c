@@ -89,7 +89,7 @@ static bool copy_in_fresh(struct vmo *v, uint64_t index, const void *from, copy_
     mutex_lock(&v->lock);
     bool there = slots_lookup(&v->slots, index, &exclusive) != NULL;
     mutex_unlock(&v->lock);
-    struct page *p = there ? NULL : page_alloc(0, PAGE_USER, PAGE_ANONYMOUS, v->obj.job);
+    struct page *p = there ? NULL : page_alloc(0, PAGE_USER, v->page_state, v->obj.job);
     if (!p)
         return false;
     *out_left = copy(page_to_virt(p), from, PAGE_SIZE);

@@ -25,6 +25,7 @@ from machine import Boots, qemu_version
 from measure import MITIGATIONS_OFF, Job, Wanted, column_jobs, columns_measure
 from memory import memory_measure
 from report import Provenance, Report, report_write
+from report_markdown import markdown_write
 from report_svg import report_svg
 from report_table import report_text
 from rows import ALL_SETS, DEFAULT_SETS, ROW_SETS, SCORED, SHOWN, rows_sorted
@@ -38,6 +39,7 @@ usage: ./invar bench [SET | ROW]... [options]     Invar beside Debian's kernel i
            --invar-only          Invar alone            --linux-only  Debian's kernel alone
            --fresh               measure Debian's kernel again instead of taking what is kept
            --json FILE           (build/bench/bench.json)   --svg FILE  (build/bench/bench.svg)
+           --markdown FILE       the scored rows as a table between the two marks of a page, as README.md has them
            --kernel FILE         this Invar kernel instead of the one that is built
            --draw SEED           sizes and counts of the rows drawn by a seed
            --compare REV         which rows moved between a revision's kernel and this tree's
@@ -57,6 +59,7 @@ class Options(argparse.Namespace):
     fresh: bool
     json: Path
     svg: Path
+    markdown: Path | None
     kernel: Path | None
     compare: str | None
     profile: str | None
@@ -66,7 +69,7 @@ class Options(argparse.Namespace):
     help: bool
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Mistakes are one line and status 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -99,7 +102,7 @@ def _path(text: str) -> Path:
 
 def options_read(arguments: list[str]) -> Options:
     """Reads the command line; Failure for whatever does not fit together."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("wanted", nargs="*")
     parser.add_argument("--seeds", type=_seeds, default=(1, 2, 3, 4))
     parser.add_argument("--jobs", type=_number(1, 256), default=os.cpu_count() or 1)
@@ -107,6 +110,7 @@ def options_read(arguments: list[str]) -> Options:
         parser.add_argument(flag, action="store_true", dest="help" if flag == "-h" else None)
     parser.add_argument("--json", type=_path, default=FOLDER / "bench.json")
     parser.add_argument("--svg", type=_path, default=FOLDER / "bench.svg")
+    parser.add_argument("--markdown", type=_path)
     parser.add_argument("--kernel", type=_path)
     parser.add_argument("--compare", metavar="REV")
     parser.add_argument("--profile", metavar="ROW")
@@ -177,13 +181,13 @@ def run(options: Options, boots: Boots, invar: Kernel | None, linux: Kernel | No
         off = column_jobs("invar-mitigations-off", invar, False, program, wanted, MITIGATIONS_OFF)
         report.invar_off = columns_measure(boots, off)["invar-mitigations-off"]
     if "boot" in sets:
-        report.boots = boots_measure(boots, boot_machines(ROOT, FOLDER, invar.path if invar else None, linux.path if linux else None))
+        report.boots = boots_measure(boots, boot_machines(invar.path if invar else None, linux.path if linux else None))
     if invar and "memory" in sets:
-        report.memory = memory_measure(ROOT, invar.path, FOLDER)
+        report.memory = memory_measure(invar.path)
     if invar and "sizes" in sets and not options.kernel:
         report.sizes = sizes_of(RELEASE)
     if invar and "processors" in sets:
-        report.scaling = processors.measure(boots, invar, program, wanted)
+        report.scaling = processors.measure(boots, invar, program, wanted, linux)
     return report
 
 
@@ -233,6 +237,8 @@ def files_write(options: Options, report: Report) -> None:
         if report.scored_ratios():
             options.svg.parent.mkdir(parents=True, exist_ok=True)
             options.svg.write_text(report_svg(report))
+        if options.markdown:
+            markdown_write(report, options.markdown)
     except OSError as error:
         raise Failure(f"bench: {error.filename}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from archive import archive_extend
 from failure import FAILED, Failure
+from kernels import FOLDER, HOST, ROOT
 from lines import Malformed, named_numbers
 from machine import INVAR_WORDS, LINUX_WORDS, Boots, Machine
 
@@ -37,11 +38,11 @@ class Boot:
         return asdict(self)
 
 
-def first_build(root: Path, folder: Path) -> Path:
+def first_build() -> Path:
     """Compiles the program."""
-    program = folder / "first"
-    folder.mkdir(parents=True, exist_ok=True)
-    source = root / "tools/bench/first.c"
+    program = FOLDER / "first"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    source = ROOT / "tools/bench/first.c"
     command = ["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-pie", "-no-pie"]
     command += ["-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables", "-s", "-Wl,--build-id=none", "-o", str(program), str(source)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -79,10 +80,9 @@ def _stages_check(stages: list[tuple[str, int]], first: int) -> list[tuple[str, 
     return stages
 
 
-def boot_machines(root: Path, folder: Path, invar: Path | None, linux: Path | None, boards: tuple[str, ...] = BOARDS) -> list[tuple[Boot, Machine]]:
+def boot_machines(invar: Path | None, linux: Path | None, boards: tuple[str, ...] = BOARDS) -> list[tuple[Boot, Machine]]:
     """What is to be booted: each board with each kernel that is given."""
-    program = first_build(root, folder)
-    archive = archive_extend(root / "build/host/root.cpio", [(_INIT, program.read_bytes(), 0o755)], folder / "archive")
+    archive = archive_extend(HOST / "root.cpio", [(_INIT, first_build().read_bytes(), 0o755)], FOLDER / "archive")
     kinds: list[tuple[str, Path, str]] = []
     if linux is not None:
         kinds.append(("linux", linux, f"{LINUX_WORDS} rdinit=/{_INIT}"))

@@ -8,6 +8,7 @@ The revision is checked out as a git worktree below build/bench/compare/, which 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from boot import Boot, boot_machines, boots_measure
@@ -42,6 +43,7 @@ def revision_build(commit: str, name: str, jobs: int) -> Path:
     built = folder / "release"
     if (built / "invar.elf").exists():
         return built
+    print(f"invar: bench: building {name}", file=sys.stderr)
     tree = folder / "tree"
     worktree_remove(tree)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +78,8 @@ def compare(boots: Boots, commit: str, name: str, invar: Kernel, program: Progra
     jobs = column_jobs(f"compare {commit[:12]}", old, False, program, wanted) + column_jobs("compare this", invar, False, program, wanted)
     columns = columns_measure(boots, jobs)
     before, after = columns.get(f"compare {commit[:12]}", Column()), columns.get("compare this", Column())
-    first = boots_measure(boots, boot_machines(ROOT, FOLDER, old.path, None))
-    second = boots_measure(boots, boot_machines(ROOT, FOLDER, invar.path, None))
+    first = boots_measure(boots, boot_machines(old.path, None))
+    second = boots_measure(boots, boot_machines(invar.path, None))
     parts = [f"{name} ({commit[:12]}) and this tree, seeds {', '.join(map(str, wanted.seeds))}", rows_text(before, after), boots_text(first, second)]
     if not is_file:
         parts.append(sizes_text(sizes_of(built), sizes_of(RELEASE)))

@@ -2,6 +2,7 @@
 # Copyright The Invar Authors
 """What is booted: Invar's kernel (built here, or a file), Debian's (fetched, unpacked, never installed), and the benchmark's program."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,11 @@ from failure import Failure
 from rows import ROW_SETS
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "build/bench"
-RELEASE = ROOT / "build/release"
+BUILD = Path(os.environ.get("BUILD") or ROOT / "build").absolute()
+HOST = BUILD / "host"
+FOLDER = BUILD / "bench"
+_CC = os.environ.get("CC", "gcc")
+RELEASE = BUILD / ("release" if _CC == "gcc" else f"release-{os.path.basename(_CC)}")  # as ./invar has it
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def debian_fetch() -> Kernel:
 
 def program_build() -> Program:
     """Builds the program and its archive, and asks it for its rows."""
-    command(["make", "-s", "-f", "bench/Makefile", f"O={FOLDER.relative_to(ROOT)}"], "the benchmark's program does not build")
+    command(["make", "-s", "-f", "bench/Makefile", f"O={FOLDER}"], "the benchmark's program does not build")
     rows: dict[str, tuple[str, str, str]] = {}
     for line in command([str(FOLDER / "bench"), "--list"], "the benchmark's program does not list its rows").splitlines():
         words = line.split(None, 3)

@@ -81,7 +81,7 @@ def output_parse(text: str) -> Output:
         raise Malformed(f"the program printed nothing{reader.last_words()}")
     if reader.end is None:
         raise Malformed(f"no line 'end': the machine crashed or was stopped{reader.last_words()}")
-    counts = (len(output.rows), len(output.none), len(output.broken))
+    counts = (len(output.rows) + len(output.parallel), len(output.none), len(output.broken))
     if reader.end != counts:
         raise Malformed("the line 'end' counts {}, {} and {} where {}, {} and {} lines were read".format(*reader.end, *counts))
     return output

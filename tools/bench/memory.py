@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from failure import FAILED, Failure
+from kernels import FOLDER, HOST
 from lines import Malformed, named_numbers
 
 LEAST = 4  # MiB tried
@@ -35,23 +36,25 @@ class Memory:
 _SCRIPT = 'echo shell $((6 * 7)); [ ! -r /proc/invar/memory ] || while read -r owner kib rest; do echo "| $owner $kib$rest"; done </proc/invar/memory'
 
 
-def shell_try(root: Path, kernel: Path, megabytes: int, log: Path) -> list[str] | None:
+def shell_try(kernel: Path, megabytes: int) -> list[str] | None:
     """Boots to a shell in so much memory; what it printed behind its greeting, None when it did not come up."""
-    command = [str(root / "build/host/invar-run"), "--kernel", str(kernel), "--initrd", str(root / "build/host/root.cpio"), "--machine", "q35"]
+    log = FOLDER / "log/shell.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(HOST / "invar-run"), "--kernel", str(kernel), "--initrd", str(HOST / "root.cpio"), "--machine", "q35"]
     command += ["--smp", "1", "--icount", "--mem", f"{megabytes}M", "--quiet", "--timeout", str(_LIMIT), "--log", str(log), "--", "sh", "-c", _SCRIPT]
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    for old in log.parent.glob(f"{log.name}.*"):  # it names its log by its process
+        old.replace(log)
     lines = run.stdout.splitlines()
     if run.returncode != 0 or not lines or lines[0] != "shell 42":
         return None
     return lines[1:]
 
 
-def memory_measure(root: Path, kernel: Path, folder: Path) -> Memory:
-    """Tries from the least upwards; more memory that fails where less sufficed is a Failure."""
-    log = folder / "log/shell.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+def memory_measure(kernel: Path) -> Memory:
+    """Tries from the least upwards."""
     for megabytes in range(LEAST, MOST + 1):
-        lines = shell_try(root, kernel, megabytes, log)
+        lines = shell_try(kernel, megabytes)
         if lines is not None:
             return Memory(megabytes, owners_parse(lines))
     return Memory(0)

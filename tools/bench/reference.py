@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from failure import FAILED, Failure
 from figures import Column
@@ -87,7 +88,7 @@ def linux_read(path: Path = LINUX) -> dict[str, Kept]:
         raise Failure(f"bench: {path}: not a reference: {error}") from error
 
 
-def _read(path: Path) -> dict[str, "object | dict"]:  # type: ignore[type-arg]
+def _read(path: Path) -> dict[str, Any]:
     """The JSON object of a file."""
     try:
         data = json.loads(path.read_text())
@@ -100,7 +101,7 @@ def _read(path: Path) -> dict[str, "object | dict"]:  # type: ignore[type-arg]
     return data
 
 
-def _rows(data: dict) -> dict[str, Kept]:  # type: ignore[type-arg]
+def _rows(data: dict[str, Any]) -> dict[str, Kept]:
     return {str(name): Kept(float(row["median"]), float(row["spread"])) for name, row in data["rows"].items()}
 
 
@@ -108,7 +109,7 @@ def _column_json(column: Column) -> dict[str, dict[str, float]]:
     return {name: {"median": column.rows[name].median, "spread": round(column.rows[name].spread, 4)} for name in rows_sorted(column.rows)}
 
 
-def _write(path: Path, data: dict[str, object]) -> None:
+def _write(path: Path, data: dict[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(data, indent=1) + "\n")
     part.replace(path)
@@ -168,7 +169,7 @@ def accept(report: Report) -> str:
     invar, memory, made = report.invar, report.memory, report.provenance
     if invar is None or memory is None or not report.boots:
         raise Failure("bench: --accept needs rows, boot and memory of Invar", FAILED)
-    data: dict[str, object] = {
+    data: dict[str, Any] = {
         "schema": _SCHEMA,
         "compiler": made.compiler,
         "program_compiler": made.program_compiler,
@@ -195,7 +196,7 @@ def accept(report: Report) -> str:
     _write(REFERENCE, data)
     if report.linux is None:
         return f"bench/reference.json: {len(invar.rows)} rows"
-    linux: dict[str, object] = {
+    linux: dict[str, Any] = {
         "schema": _SCHEMA,
         "linux": made.linux,
         "program_compiler": made.program_compiler,

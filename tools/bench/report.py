@@ -3,6 +3,7 @@
 """What a run found, as one structure, and its JSON form. Tables and pictures are made from it, and never from anything else."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def report_json(report: Report) -> dict[str, object]:
             "rows": len(report.scored_ratios()),
             "above_one": [name for name, ratio in report.scored_ratios().items() if ratio > 1],
             "none": report.none_scored(),
-            "ratios": {name: round(ratio, 4) for name, ratio in report.scored_ratios().items()},
+            "ratios": {name: round(ratio, 4) for name, ratio in report.scored_ratios().items() if not math.isinf(ratio)},
         },
         "invar": _column_json(report.invar),
         "linux": _column_json(report.linux),

@@ -11,7 +11,7 @@ from rows import SCORED_AREAS
 
 _WIDTH = 900
 _LABEL = 190  # right end of the rows' names
-_LEFT, _RIGHT = 200, 800  # of the axis
+_LEFT, _RIGHT = 232, 830  # of the axis: room for a figure left of the longest bar
 _ROW = 17
 _TITLE = 74
 _BACKGROUND, _INK, _SOFT, _GRID = "#fbfbf8", "#1d2330", "#5c6472", "#d9dbd6"
@@ -101,7 +101,7 @@ def report_svg(report: Report) -> str:
             y += _ROW
         y += 5
     bottom = y
-    lines = [_line(axis.x(tick), top, bottom, _GRID) + _text(axis.x(tick), top - 6, f"{tick:g}", 11, "middle", _SOFT) for tick in axis.ticks()]
+    lines = [_line(axis.x(tick), top, bottom, _GRID) + _text(axis.x(tick), top - 6, "Linux = 1" if tick == 1 else f"{tick:g}", 11, "middle", _SOFT) for tick in axis.ticks()]
     marks = [_line(axis.x(1.0), top, bottom, _INK, ' stroke-width="1.5"')]
     if score is not None:
         marks.append(_line(axis.x(score), top, bottom + 6, _MEAN, ' stroke-width="1.5" stroke-dasharray="5 3"'))

@@ -33,10 +33,8 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
 
 
-def _cells(column: Column | None, name: str) -> list[str]:
+def _cells(column: Column, name: str) -> list[str]:
     """Figure and spread of a row in a column."""
-    if column is None:
-        return ["", ""]
     if name in column.rows:
         return [figure(column.rows[name].median), percent(column.rows[name].spread)]
     return ["broken" if name in column.broken else "none" if name in column.none else "", ""]
@@ -56,18 +54,28 @@ def _unit(report: Report, name: str) -> str:
 
 
 def rows_table(report: Report, names: list[str]) -> str:
-    """One line a row: both kernels, the ratio, and the same with mitigations off."""
-    lines = [["row", "", "Linux", "spread", "Invar", "spread", "ratio", ""]]
-    if report.linux_off:
-        lines[0] += ["Linux off", "spread", "ratio"]
-    for name in names:
+    """One line a row: the kernels that were measured, the ratio, and the same with mitigations off."""
+    head, both = ["row", ""], bool(report.linux and report.invar)
+    for title, column in (("Linux", report.linux), ("Invar", report.invar)):
+        head += [title, "spread"] if column else []
+    head += ["ratio", ""] if both else []
+    head += ["Linux off", "spread"] if report.linux_off else []
+    head += ["ratio"] if report.linux_off and both else []
+    return table([head, *(_row_line(report, name) for name in names)], left=2)
+
+
+def _row_line(report: Report, name: str) -> list[str]:
+    """A row's cells under rows_table's head."""
+    line = [name, _unit(report, name)]
+    for column in (report.linux, report.invar):
+        line += _cells(column, name) if column else []
+    if report.linux and report.invar:
         ratio = _ratio(report.invar, report.linux, name)
-        above = "above" if ratio and report.invar and report.linux and report.invar.rows[name].median > report.linux.rows[name].median else ""
-        line = [name, _unit(report, name), *_cells(report.linux, name), *_cells(report.invar, name), ratio, above]
-        if report.linux_off:
-            line += [*_cells(report.linux_off, name), _ratio(report.invar_off or report.invar, report.linux_off, name)]
-        lines.append(line)
-    return table(lines, left=2)
+        line += [ratio, "above" if ratio and report.invar.rows[name].median > report.linux.rows[name].median else ""]
+    if report.linux_off:
+        line += _cells(report.linux_off, name)
+        line += [_ratio(report.invar_off or report.invar, report.linux_off, name)] if report.invar else []
+    return line
 
 
 def score_text(report: Report) -> str:

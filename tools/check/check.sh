@@ -104,20 +104,7 @@ part_stack() {
 
 part_sizes() {
     ./invar build >/dev/null || exit 2
-    find "$BUILD/release/obj" -name '*.o' | sort | xargs size 2>/dev/null | awk -v base="$BUILD/release/obj/" '
-        NR > 1 && $1 ~ /^[0-9]+$/ {
-            file = substr($6, length(base) + 1)
-            folder = file
-            sub(/\/[^\/]*$/, "", folder)
-            text[folder] += $1; data[folder] += $2; bss[folder] += $3; n[folder]++
-            all[1] += $1; all[2] += $2; all[3] += $3; all[4]++
-        }
-        END {
-            printf "%-28s %6s %9s %8s %8s\n", "folder", "files", "text", "data", "bss"
-            for (f in n) printf "%-28s %6d %9d %8d %8d\n", f, n[f], text[f], data[f], bss[f] | "sort"
-            close("sort")
-            printf "%-28s %6d %9d %8d %8d\n", "all", all[4], all[1], all[2], all[3]
-        }'
+    /usr/bin/python3 -B tools/bench/sizes.py "$BUILD/release" || exit 2
     core=$(git ls-files 'kernel/*.c' 'kernel/*.h' | grep -vE '^kernel/(arch|platform)/|_test\.c$|_selftest\.c$|/test/|selftest_threads' | xargs cat | wc -l)
     limit=15000
     n=0

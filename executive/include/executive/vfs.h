@@ -483,6 +483,7 @@ struct vfs_signal_ops {
 void vfs_register_signal_ops(const struct vfs_signal_ops *ops);
 
 // Unpacks a cpio archive (newc, also several concatenated with zero padding) into the boot tree. Broken archives: BAD_MESSAGE with a log line that says where; what came before stays.
-must_check inv_status_t cpio_unpack(const void *archive, size_t size);
+// done is called now and then: what lies below end of the archive is not looked at again.
+must_check inv_status_t cpio_unpack(const void *archive, size_t size, void (*done)(const void *end));
 
 #endif

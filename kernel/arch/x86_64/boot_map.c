@@ -109,6 +109,7 @@ void boot_map_build(void) {
         boot_entry(va, 2);
     for (vaddr_t va = WINDOW_BASE; va < WINDOW_BASE + WINDOW_SIZE; va += LARGE_PAGE_SIZE)
         boot_entry(va, 0);
+    boot_info.tables_bytes = bump.next - bump.start;
     boot_range_reserve(bump.start, bump.next);
 }
 

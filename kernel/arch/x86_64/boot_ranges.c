@@ -94,6 +94,17 @@ static unsigned partition(void) {
     return count;
 }
 
+static void count(void) {
+    for (unsigned i = 0; i < boot_info.range_count; i++) {
+        const struct boot_range *r = &boot_info.ranges[i];
+        if (!r->usable)
+            continue;
+        boot_info.ram_bytes += r->end - r->start;
+        if (r->start < MIB(1))
+            boot_info.low_bytes += MIN(r->end, (paddr_t)MIB(1)) - r->start;
+    }
+}
+
 void boot_ranges_finish(void) {
     unsigned unusable = partition();
 
@@ -101,6 +112,7 @@ void boot_ranges_finish(void) {
         subtract(boot_info.ranges[i].start, boot_info.ranges[i].end);
     sort();
     cut_overlaps();
+    count();
 }
 
 void boot_range_reserve(paddr_t start, paddr_t end) {

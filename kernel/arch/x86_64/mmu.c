@@ -46,8 +46,8 @@ static void vacate(_Atomic(pte_t) *table, unsigned index) {
     *occupancy_of(table) &= ~(1ull << (index / 8));
 }
 
-static struct page *table_alloc(unsigned flags) {
-    struct page *p = page_alloc(0, PAGE_ZERO | flags, PAGE_TABLE, NULL);
+static struct page *table_alloc(unsigned flags, enum page_state state) {
+    struct page *p = page_alloc(0, PAGE_ZERO | flags, state, NULL);
 
     if (p)
         p->table_occupancy = 0;
@@ -60,7 +60,7 @@ static void table_free(struct arch_aspace *as, pte_t entry) {
 }
 
 inv_status_t arch_aspace_create(struct arch_aspace *as) {
-    struct page *p = table_alloc(PAGE_USER);
+    struct page *p = table_alloc(PAGE_USER, PAGE_TABLE);
 
     if (!p)
         return INV_ERR_NO_MEMORY;
@@ -103,7 +103,7 @@ static _Atomic(pte_t) *walk_create(struct arch_aspace *as, vaddr_t va) {
         unsigned index = table_index(va, level);
         pte_t e = entry_read(&table[index]);
         if (unlikely(!e)) {
-            struct page *p = table_alloc(PAGE_USER);
+            struct page *p = table_alloc(PAGE_USER, PAGE_TABLE);
             if (!p)
                 return NULL;
             e = page_to_phys(p) | PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED;
@@ -319,7 +319,7 @@ inv_status_t arch_kernel_map(vaddr_t va, paddr_t pa, unsigned flags) {
         _Atomic(pte_t) *e = &table[table_index(va, level)];
         if (unlikely(!entry_read(e))) {
             ASSERT(level < TABLE_LEVELS - 1); // boot made all top-level entries
-            struct page *p = table_alloc(0);
+            struct page *p = table_alloc(0, PAGE_TABLE_KERNEL);
             if (!p)
                 return INV_ERR_NO_MEMORY;
             entry_write(e, page_to_phys(p) | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED);

@@ -102,7 +102,7 @@ static bool send_startup(uint32_t apic) {
 
 // What a processor needs before its first instruction. False: no memory.
 static bool prepare(struct cpu *cpu) {
-    struct cpu_tables *tables = kspace_alloc(descriptors_size(), NULL);
+    struct cpu_tables *tables = kspace_alloc(descriptors_size(), PAGE_PROCESSOR, NULL);
     uint8_t *irq_stack = kstack_alloc(NULL);
 
     if (!tables || !irq_stack || !cpu->idle) {

@@ -36,6 +36,9 @@ static void memory_map(uint32_t magic, paddr_t info) {
     if (!parse(magic, info))
         give_up("the boot loader's information makes no sense");
     boot_ranges_finish();
+    boot_info.text_bytes = (uint64_t)(kernel_rodata_start - kernel_image_start);
+    boot_info.rodata_bytes = (uint64_t)(kernel_data_start - kernel_rodata_start);
+    boot_info.data_bytes = (uint64_t)(kernel_bss_start - kernel_data_start);
 }
 
 noreturn_fn void arch_start(uint32_t magic, paddr_t info) {

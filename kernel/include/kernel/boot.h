@@ -18,9 +18,12 @@ struct boot_range {
 struct boot_info {
     struct boot_range ranges[BOOT_MAX_RANGES]; // sorted, not overlapping, page aligned inwards
     unsigned range_count;
+    uint64_t ram_bytes, low_bytes; // usable in all, and below 1 MiB of it, before anything was reserved in ranges
+    uint64_t tables_bytes;         // the kernel's page tables that boot made, which are not in ranges any more
     paddr_t image_start, image_end;
+    uint64_t text_bytes, rodata_bytes, data_bytes; // of the image, from its start; the rest is cleared memory
     paddr_t archive_start,
-        archive_end;   // boot archive (cpio), 0 if none; freed with page_free_boot_range() when unpacked
+        archive_end;   // boot archive (cpio), 0 if none; freed with page_free_archive() as it is unpacked
     paddr_t acpi_rsdp; // 0: search
     char cmdline[BOOT_MAX_CMDLINE];
     const char *protocol;  // "PVH" or "Multiboot2"

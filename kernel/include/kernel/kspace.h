@@ -6,11 +6,11 @@
 #define KERNEL_KSPACE_H
 
 #include <arch/mmu.h>
-#include <kernel/types.h>
+#include <kernel/page.h>
 
 struct job;
-// Fresh memory, read-write, not executable. NULL: no memory. May sleep.
-void *kspace_alloc(size_t size, struct job *job);
+// Fresh memory, read-write, not executable, accounted as state. NULL: no memory. May sleep.
+void *kspace_alloc(size_t size, enum page_state state, struct job *job);
 void kspace_free(void *p);
 // Device registers or firmware tables at any physical address. NULL: no memory. flags: MMU_READ | MMU_WRITE | MMU_UNCACHED ...
 void *kspace_map_physical(paddr_t pa, size_t size, unsigned flags);

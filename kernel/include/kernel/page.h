@@ -15,7 +15,24 @@ struct job;
 
 #define PAGE_MAX_ORDER 10 // largest block: 4 MiB
 
-enum page_state { PAGE_RESERVED, PAGE_FREE, PAGE_UNTOUCHED, PAGE_KERNEL, PAGE_SLAB, PAGE_TABLE, PAGE_ANONYMOUS };
+// What a page is used for, and so whose it is (kernel/memory.h): given to page_alloc, counted until the page is freed.
+enum page_state {
+    PAGE_RESERVED,  // not the allocator's, or in a cache of it
+    PAGE_FREE,      // first page of a free block
+    PAGE_UNTOUCHED, // first page of a free block whose struct pages were never written
+    PAGE_KERNEL,    // whatever has no owner of its own below
+    PAGE_SLAB,
+    PAGE_TABLE,        // page tables of address spaces
+    PAGE_TABLE_KERNEL, // page tables of kspace
+    PAGE_STACK,        // kernel stacks, the free ones too
+    PAGE_PROCESSOR,    // what each processor needs
+    PAGE_ANONYMOUS,    // memory of programs
+    PAGE_FILE,         // data of files in memory
+    PAGE_PIPE,         // data in pipes
+    PAGE_LOG,          // log ring
+    PAGE_TRACE,        // trace rings
+    PAGE_STATE_COUNT
+};
 
 struct page {
     _Atomic uint32_t
@@ -66,13 +83,26 @@ static inline void *page_to_virt(const struct page *p) {
     return phys_to_virt(page_to_phys(p));
 }
 extern struct page *page_zero; // the one page of zeros: mapped read-only, never counted down to zero
-// Gives RAM that held boot data back (whole pages inside).
-void page_free_boot_range(paddr_t start, paddr_t end);
+// Frees the pages of the boot archive that lie below end (of a page that the archive ends in, the whole). Boot thread; never goes back.
+void page_free_archive(paddr_t end);
 
 struct page_stats {
-    uint64_t total, free, kernel, slab, tables, anonymous, reserve;
+    uint64_t total;                    // what the allocator has, and will have when the boot archive is freed
+    uint64_t free;                     // also what lies in processors' caches
+    uint64_t reserve;                  // kept from user memory
+    uint64_t in_use[PAGE_STATE_COUNT]; // by enum page_state, from PAGE_KERNEL on
 };
-void page_get_stats(struct page_stats *out);
+void page_get_stats(struct page_stats *out); // all in pages
+
+// RAM that the allocator never had, in bytes. Immutable after page_init but for archive.
+struct page_boot_use {
+    uint64_t ram;     // all that the firmware calls usable
+    uint64_t low;     // below 1 MiB: left to firmware and to the start of processors
+    uint64_t ignored; // too far from the rest, or an archive that cannot be freed
+    uint64_t image, array, tables;
+    uint64_t archive; // not freed yet
+};
+void page_get_boot_use(struct page_boot_use *out);
 // Debug hook: makes the n-th allocation from now fail (0: off), for exhaustion tests.
 // Counts page and slab allocations of the calling thread alone. Debug builds only; otherwise nothing happens.
 void page_inject_failure(uint64_t nth);

@@ -25,7 +25,8 @@ struct slot_table {
 struct vmo {
     struct object obj;
     uint8_t kind;
-    struct mutex lock; // rank VMO
+    uint8_t page_state; // PAGE_ANONYMOUS, or what its owner is accounted as (enum page_state); before there is a page
+    struct mutex lock;  // rank VMO
     /* lock: */
     _Atomic uint64_t size;     // bytes; a partial last page reads as zero behind the end
     _Atomic uint64_t resident; // pages held

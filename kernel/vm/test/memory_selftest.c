@@ -168,7 +168,7 @@ static bool stacks(void) {
         for (unsigned i = 0; i < 40; i++)
             kstack_free(stack[i]);
     }
-    char *area = kspace_alloc(100 * PAGE_SIZE, NULL);
+    char *area = kspace_alloc(100 * PAGE_SIZE, PAGE_KERNEL, NULL);
     SELFTEST_CHECK(area && area[0] == 0 && area[100 * PAGE_SIZE - 1] == 0);
     kspace_free(area);
     return true;

@@ -5,10 +5,13 @@
 //
 //   boot       "stage NAME CYCLE": the ends of the stages of boot in order, by the processor's counter since reset; the last is first_user_instruction
 //   counters   "NAME VALUE": events since boot over all processors (kernel/counters.h)
+//   memory     "OWNER KIB": memory by owner. Owners first, "free" the last of them, then "total", their sum; then parts of owners, "OWNER.PART KIB", which
+//              are not in the sum: the largest slab caches (kernel/memory.h, docs/memory-accounting.md)
 #include "proc.h"
 
 #include <kernel/boot.h>
 #include <kernel/counters.h>
+#include <kernel/memory.h>
 
 static void counter_show(const char *name, uint64_t value, void *arg) {
     proc_print(arg, "%s %lu\n", name, value);
@@ -27,8 +30,17 @@ static void show_boot(struct proc_text *t, const struct proc_node *n) {
             proc_print(t, "stage %s %lu\n", name, cycles);
 }
 
+static void owner_show(const char *owner, uint64_t kib, void *arg) {
+    proc_print(arg, "%s %lu\n", owner, kib);
+}
+
+static void show_memory(struct proc_text *t, const struct proc_node *n) {
+    memory_for_each_owner(owner_show, t);
+}
+
 const struct proc_entry proc_invar_children[] = {
     {.name = "boot", .mode = 0444, .show = show_boot},
     {.name = "counters", .mode = 0444, .show = show_counters},
+    {.name = "memory", .mode = 0444, .show = show_memory},
     {.name = NULL},
 };

@@ -31,6 +31,7 @@ static enum range_kind kind_of(const char *name) {
                                         [RANGE_EXCEPTION] = "exception",
                                         [RANGE_INTERRUPT] = "interrupt",
                                         [RANGE_THREAD] = "thread",
+                                        [RANGE_PROGRAM] = "program",
                                         [RANGE_CLOCK] = "clock"};
 
     for (size_t i = RANGE_IDLE; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -16,6 +16,7 @@ enum range_kind {
     RANGE_EXCEPTION, // entries to the kernel for exceptions, at which the instruction that failed is run again
     RANGE_INTERRUPT, // for interrupts
     RANGE_THREAD,    // where a new thread begins in the kernel
+    RANGE_PROGRAM,   // the first instruction of a user program
     RANGE_CLOCK,     // the function that reads the clock round the measured stretches
 };
 

@@ -37,6 +37,8 @@ struct processor {
 
 struct window {
     unsigned readings;
+    uint64_t *stretch; // instructions of each stretch, all processors
+    unsigned stretches;
     uint64_t figure[PROCESSORS_MAX][FIGURES];
 };
 
@@ -146,6 +148,12 @@ void count_block(unsigned processor, const struct block *b) {
     p->last = b;
 }
 
+bool count_is_current(unsigned processor, uint64_t address) {
+    const struct block *b = processors[processor].last;
+
+    return b != NULL && address >= b->start && address < b->end;
+}
+
 void count_event(unsigned processor, enum event event, uint64_t n) {
     add(&processors[processor], WORK_COUNT + event, (int64_t)n);
 }
@@ -171,17 +179,31 @@ static void stretch_begin(unsigned processor, const struct site *site) {
     }
 }
 
+static void stretch_keep(struct window *w, uint64_t instructions) {
+    if ((w->stretches & (w->stretches - 1)) == 0) { // full: 0, 1, 2, 4, 8 ...
+        w->stretch = realloc(w->stretch, (w->stretches ? 2 * (size_t)w->stretches : 1) * sizeof(*w->stretch));
+        if (w->stretch == NULL) {
+            fprintf(stderr, "bench plugin: no memory for a stretch\n");
+            exit(1);
+        }
+    }
+    w->stretch[w->stretches++] = instructions;
+}
+
 static void stretch_end(unsigned processor, const struct site *site) {
     static uint64_t now[PROCESSORS_MAX][FIGURES];
     struct window *w = &windows[window_count - 1];
+    uint64_t instructions = 0;
 
     figures_read(now, processor, site);
     for (unsigned i = 0; i < PROCESSORS_MAX; i++) {
         for (unsigned j = 0; j < FIGURES; j++) {
             w->figure[i][j] += now[i][j] - at_begin[i][j];
+            instructions += j < WORK_COUNT ? now[i][j] - at_begin[i][j] : 0;
         }
     }
     counting = false;
+    stretch_keep(w, instructions);
     if (profile) {
         stacks_count(processors[processor].stack, site->block, (int64_t)site->index - site->block->n);
     }
@@ -246,7 +268,11 @@ static void processor_write(FILE *file, unsigned processor, const uint64_t figur
 
 void count_write(FILE *file) {
     for (unsigned w = 0; w < window_count; w++) {
-        fprintf(file, "window %u readings=%u\n", w, windows[w].readings);
+        fprintf(file, "window %u readings=%u stretches=", w, windows[w].readings);
+        for (unsigned i = 0; i < windows[w].stretches; i++) {
+            fprintf(file, "%s%" PRIu64, i > 0 ? "," : "", windows[w].stretch[i]);
+        }
+        fputc('\n', file);
         for (unsigned i = 0; i < PROCESSORS_MAX; i++) {
             uint64_t sum = 0;
             for (unsigned j = 0; j < FIGURES; j++) {

@@ -28,11 +28,14 @@ void count_start(bool profile, bool clock);
 
 // Callbacks, on the thread of that processor.
 void count_block(unsigned processor, const struct block *b);
+// Whether the instruction at that address lies in the block that the processor is in.
+bool count_is_current(unsigned processor, uint64_t address);
 void count_event(unsigned processor, enum event event, uint64_t n);
 void count_mark(unsigned processor, const struct site *site, enum mark mark);
 void count_clock(unsigned processor, const struct site *site);
 
-// Writes what all windows held: "window I readings=R" and below it "cpu P NAME=VALUE..." for each processor that ran.
+// Writes what all windows held: "window I readings=R stretches=N,N,..." (clock readings; instructions of each stretch that was counted) and below it
+// "cpu P NAME=VALUE..." for each processor that ran.
 void count_write(FILE *file);
 
 #endif

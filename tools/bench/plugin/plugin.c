@@ -56,14 +56,29 @@ static void on_clock(unsigned processor, void *site) {
     count_clock(processor, site);
 }
 
-static void on_bytes(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *event) {
+// Memory callbacks get the address of their instruction's last byte and look whether the processor is there: QEMU 7.2 leaves an instruction's callbacks in
+// force behind it, for what helper functions read and write (saving floating point, delivering an interrupt).
+static bool is_stray(unsigned processor, void *last_byte) {
+    return !count_is_current(processor, (uint64_t)(uintptr_t)last_byte);
+}
+
+static void on_copy(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
     (void)vaddr;
-    count_event(processor, (enum event)(uintptr_t)event, 1ULL << qemu_plugin_mem_size_shift(info));
+    if (qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        count_event(processor, EVENT_COPIED_BYTES, 1ULL << qemu_plugin_mem_size_shift(info));
+    }
+}
+
+static void on_fill(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
+    (void)vaddr;
+    if (qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        count_event(processor, EVENT_FILLED_BYTES, 1ULL << qemu_plugin_mem_size_shift(info));
+    }
 }
 
 static void on_store(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *unused) {
     (void)unused;
-    if ((vaddr & PAGE_MASK) != APIC_ICR_OFFSET) {
+    if ((vaddr & PAGE_MASK) != APIC_ICR_OFFSET || !qemu_plugin_mem_is_store(info)) {
         return;
     }
     struct qemu_plugin_hwaddr *address = qemu_plugin_get_hwaddr(info, vaddr);
@@ -73,19 +88,34 @@ static void on_store(unsigned processor, qemu_plugin_meminfo_t info, uint64_t va
     }
 }
 
-static void on_call(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *return_address) {
-    (void)processor, (void)info;
-    stacks_call(vaddr, (uint64_t)(uintptr_t)return_address);
+// A call ends its block; the store is that of the return address, not the load where a call through memory finds its target.
+static void on_call(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
+    if (qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        stacks_call(vaddr, (uint64_t)(uintptr_t)last_byte + 1);
+    }
 }
 
-static void on_return(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *unused) {
-    (void)processor, (void)info, (void)unused;
-    stacks_return(vaddr);
+static void on_return(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
+    if (!qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        stacks_return(vaddr);
+    }
 }
 
-static void on_stack(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *unused) {
-    (void)processor, (void)info, (void)unused;
-    stacks_touch(vaddr);
+static void on_push(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
+    if (qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        stacks_touch(vaddr);
+    }
+}
+
+static void on_pop(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *last_byte) {
+    if (!qemu_plugin_mem_is_store(info) && !is_stray(processor, last_byte)) {
+        stacks_touch(vaddr);
+    }
+}
+
+// For instructions whose helper functions use memory: takes the place of what a former instruction left behind.
+static void on_helper(unsigned processor, qemu_plugin_meminfo_t info, uint64_t vaddr, void *unused) {
+    (void)processor, (void)info, (void)vaddr, (void)unused;
 }
 
 // --- translation ------------------------------------------------------------------------------------------------------
@@ -138,36 +168,40 @@ static void sites_watch(struct qemu_plugin_insn *insn, const struct instruction 
     }
 }
 
+// For reads and writes, always: QEMU 7.2 takes the one for the other when asked for one only. The callbacks ask what it was.
+static void memory_watch(struct qemu_plugin_insn *insn, qemu_mem_cb *callback) {
+    uint64_t last_byte = qemu_plugin_insn_vaddr(insn) + qemu_plugin_insn_size(insn) - 1;
+
+    qemu_plugin_register_vcpu_mem_cb(insn, callback, QEMU_CB_NO_REGS, QEMU_MEM_R | QEMU_MEM_W,
+                                     (void *)(uintptr_t)last_byte);
+}
+
 static void events_watch(struct qemu_plugin_insn *insn, const struct instruction *decoded, bool kernel) {
     if (decoded->events != 0) {
         qemu_plugin_register_vcpu_insn_exec_cb(insn, on_events, QEMU_CB_NO_REGS, (void *)(uintptr_t)decoded->events);
     }
     if (decoded->rep_copy || decoded->rep_fill) {
-        enum event event = decoded->rep_copy ? EVENT_COPIED_BYTES : EVENT_FILLED_BYTES;
-        qemu_plugin_register_vcpu_mem_cb(insn, on_bytes, QEMU_CB_NO_REGS, QEMU_MEM_W, (void *)(uintptr_t)event);
+        memory_watch(insn, decoded->rep_copy ? on_copy : on_fill);
     }
     if (decoded->store32 && kernel) {
-        qemu_plugin_register_vcpu_mem_cb(insn, on_store, QEMU_CB_NO_REGS, QEMU_MEM_W, NULL);
+        memory_watch(insn, on_store);
     }
 }
 
 // User code's pushes say nothing that its calls do not; the kernel's tell which thread's stack is in use.
 static void stack_watch(struct qemu_plugin_insn *insn, const struct instruction *decoded, bool kernel) {
-    uint64_t after = qemu_plugin_insn_vaddr(insn) + qemu_plugin_insn_size(insn);
+    uint32_t helped = 1U << EVENT_FPU_SAVE | 1U << EVENT_FPU_LOAD | 1U << EVENT_IRET;
 
-    switch (decoded->stack) {
-    case STACK_CALL:
-        qemu_plugin_register_vcpu_mem_cb(insn, on_call, QEMU_CB_NO_REGS, QEMU_MEM_W, (void *)(uintptr_t)after);
-        break;
-    case STACK_RETURN: qemu_plugin_register_vcpu_mem_cb(insn, on_return, QEMU_CB_NO_REGS, QEMU_MEM_R, NULL); break;
-    case STACK_WRITE:
-    case STACK_READ:
-        if (kernel) {
-            int rw = decoded->stack == STACK_WRITE ? QEMU_MEM_W : QEMU_MEM_R;
-            qemu_plugin_register_vcpu_mem_cb(insn, on_stack, QEMU_CB_NO_REGS, rw, NULL);
-        }
-        break;
-    default: break;
+    if (decoded->stack == STACK_CALL) {
+        memory_watch(insn, on_call);
+    } else if (decoded->stack == STACK_RETURN) {
+        memory_watch(insn, on_return);
+    } else if (decoded->stack == STACK_WRITE && kernel) {
+        memory_watch(insn, on_push);
+    } else if (decoded->stack == STACK_READ && kernel) {
+        memory_watch(insn, on_pop);
+    } else if (decoded->events & helped) {
+        memory_watch(insn, on_helper);
     }
 }
 

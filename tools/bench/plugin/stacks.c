@@ -229,8 +229,10 @@ static void enter_from_user(const struct block *b) {
     entry_node = 0;
 }
 
-static void enter_from_kernel(const struct block *b) {
-    entry_node = node_get(b->kind == RANGE_INTERRUPT ? 0 : shadow_node(shadow), 'e', b->start);
+static void enter_from_kernel(const struct block *last, const struct block *b) {
+    stack_id below = b->kind == RANGE_INTERRUPT ? 0 : node_get(shadow_node(shadow), 'b', last->start);
+
+    entry_node = node_get(below, 'e', b->start);
     fresh = true;
 }
 
@@ -260,11 +262,14 @@ stack_id stacks_block(const struct block *last, const struct block *b) {
         if (was_kernel || last == NULL) {
             leave_to_user();
         }
+        if (b->kind == RANGE_PROGRAM) {
+            shadow->depth = 0; // the stack of the program before is gone
+        }
     } else if (!was_kernel) {
         enter_from_user(b);
     } else if (b->kind == RANGE_EXCEPTION || b->kind == RANGE_INTERRUPT) {
         if (last->kind != b->kind || last->end != b->start) { // not the way on through the entry's own code
-            enter_from_kernel(b);
+            enter_from_kernel(last, b);
         }
     } else if (last->iret) {
         leave_to_kernel();

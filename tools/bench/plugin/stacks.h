@@ -30,7 +30,7 @@ void stacks_touch(uint64_t address);
 void stacks_count(stack_id stack, const struct block *b, int64_t n);
 
 // Writes "COUNT FRAME;FRAME;...;FRAME" lines, outermost first. Frames: `user`, `eADDRESS` entry, `tADDRESS` beginning of a thread, `cADDRESS` the address
-// after a call, `bADDRESS` the block, always last.
+// after a call, `bADDRESS` a block: the last frame, and before an entry the block that it interrupted.
 void stacks_write(FILE *file);
 
 #endif

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The Invar Authors
+"""The guard's judgement, the acceptance of rising costs, and the command line."""
+
+import unittest
+
+from bench import options_read
+from failure import Failure
+from figures import Column, outputs_combine
+from guard import above_linux_faults, over, row_faults
+from lines import Output, Row
+from reference import Kept, Reference, accepted_lines, rises
+
+
+def column(name: str, median: float) -> Column:
+    """A column of one row and one seed."""
+    return outputs_combine([(1, Output(rows={name: Row(name, "op", median, median, median, 3, 10, {})}))])
+
+
+def reference(boot: float = 1000, **rows: float) -> Reference:
+    """A reference of rows without spread."""
+    return Reference({name: Kept(median, 0.0) for name, median in rows.items()}, "gcc", "gcc", {"q35": boot}, 8, 4000)
+
+
+class GuardTest(unittest.TestCase):
+    """guard.py."""
+
+    def test_ten_per_cent_pass_and_more_fails(self) -> None:
+        self.assertEqual(row_faults("stat", column("stat", 110), Kept(100, 0)), [])
+        self.assertIn("10.1 % over", row_faults("stat", column("stat", 110.1), Kept(100, 0))[0])
+        self.assertIn("--accept", row_faults("stat", column("stat", 120), Kept(100, 0))[0])
+
+    def test_a_larger_spread_is_the_limit(self) -> None:
+        self.assertEqual(row_faults("stat", column("stat", 125), Kept(100, 0.26)), [])
+        self.assertNotEqual(row_faults("stat", column("stat", 127), Kept(100, 0.26)), [])
+
+    def test_rows_that_went_or_came_or_broke_fail(self) -> None:
+        self.assertIn("is none", row_faults("stat", outputs_combine([(1, Output(none={"stat": "gone"}))]), Kept(100, 0))[0])
+        self.assertEqual(row_faults("stat", outputs_combine([(1, Output(none={"stat": "gone"}))]), None), [])
+        self.assertIn("not in bench/reference.json", row_faults("stat", column("stat", 1), None)[0])
+        self.assertIn("broken", row_faults("stat", outputs_combine([(1, Output(broken={"stat": "wrong"}))]), Kept(100, 0))[0])
+
+    def test_above_linux_wants_a_caveat(self) -> None:
+        linux = {"stat": Kept(100, 0)}
+        self.assertEqual(above_linux_faults("stat", column("stat", 100), linux, ""), [])
+        self.assertIn("CAVEATS", above_linux_faults("stat", column("stat", 101), linux, "about `fstat`")[0])
+        self.assertEqual(above_linux_faults("stat", column("stat", 101), linux, "- `stat` takes more because"), [])
+
+    def test_boot_and_shell_have_two_limits(self) -> None:
+        self.assertEqual(over("boot", 110, 100, 120), [])
+        self.assertEqual(len(over("boot", 130, 100, 120)), 2)
+        self.assertEqual(over("boot", 130, None, None), [])
+
+
+class AcceptTest(unittest.TestCase):
+    """reference.py."""
+
+    def test_only_rises_want_a_line(self) -> None:
+        found = rises(reference(a=100, b=100, c=100), reference(a=101, b=102, c=50))
+        self.assertEqual([(rise.name, rise.old, rise.new) for rise in found], [("b", 100, 102)])
+
+    def test_a_row_that_goes_wants_a_line(self) -> None:
+        found = rises(reference(a=100), reference())
+        self.assertEqual([(rise.name, rise.new) for rise in found], [("a", None)])
+        self.assertTrue(found[0].is_accepted(accepted_lines("| 2026-01-01 | a | 100 | none | measured otherwise |")))
+
+    def test_boot_rises_as_rows_do(self) -> None:
+        self.assertEqual([rise.name for rise in rises(reference(1000), reference(1100))], ["boot_q35"])
+
+    def test_a_line_covers_its_own_rise_only(self) -> None:
+        rise = rises(reference(a=1000), reference(a=1200))[0]
+        for line, accepted in (
+            ("| 2026-01-01 | a | 1000 | 1200 | walls |", True),
+            ("| 2026-01-01 | `a` | 1,000 | 1,201 | walls |", True),
+            ("| 2026-01-01 | a | 900 | 1200 | walls |", False),
+            ("| 2026-01-01 | a | 1000 | 1100 | walls |", False),
+            ("| 2026-01-01 | b | 1000 | 1200 | walls |", False),
+            ("| 2026-01-01 | a | 1000 | 1200 | |", False),
+            ("| 2026-01-01 | a | 1000 | 1200 | why |", False),
+            ("| yesterday | a | 1000 | 1200 | walls |", False),
+        ):
+            with self.subTest(line=line):
+                self.assertEqual(rise.is_accepted(accepted_lines(line)), accepted)
+
+    def test_the_wanted_line_is_accepted_once_it_has_a_reason(self) -> None:
+        rise = rises(reference(a=1234.56), reference(a=2345.67))[0]
+        self.assertFalse(rise.is_accepted(accepted_lines(rise.line("2026-01-01"))))
+        self.assertTrue(rise.is_accepted(accepted_lines(rise.line("2026-01-01").replace("why", "the wall's price"))))
+
+
+class OptionsTest(unittest.TestCase):
+    """The command line."""
+
+    def test_options_are_read(self) -> None:
+        options = options_read(["null_call", "--seeds", "3,1", "scored", "--jobs", "2", "--draw", "7"])
+        self.assertEqual((options.wanted, options.seeds, options.jobs, options.draw), (["null_call", "scored"], (3, 1), 2, 7))
+
+    def test_mistakes_are_one_line(self) -> None:
+        for bad in (
+            ["--seeds", ""],
+            ["--seeds", "1,,2"],
+            ["--seeds", "1,1"],
+            ["--seeds", "-1"],
+            ["--seeds"],
+            ["--jobs", "0"],
+            ["--jobs", "x"],
+            ["--draw", "-3"],
+            ["--nonsense"],
+            ["--invar-only", "--linux-only"],
+            ["--compare", "HEAD", "--accept"],
+            ["--profile", "stat", "--linux-only"],
+            ["--accept", "stat"],
+        ):
+            with self.subTest(bad=bad), self.assertRaises(Failure) as caught:
+                options_read(bad)
+            self.assertNotIn("\n", caught.exception.text)

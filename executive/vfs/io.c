@@ -19,13 +19,13 @@ void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_
     *io = (struct io){.vectors = v, .count = 1, .left = n, .user = true};
 }
 
-void *io_piece(const struct io *io, size_t *out_length) {
+static inline void *piece_now(const struct io *io, size_t *out_length) {
     const struct io_vector *v = &io->vectors[io->index];
     *out_length = v->length - io->offset;
     return (char *)v->base + io->offset;
 }
 
-void io_advance(struct io *io, size_t n) {
+static inline void advance(struct io *io, size_t n) {
     io->left -= n;
     io->offset += n;
     while (io->index < io->count && io->offset >= io->vectors[io->index].length) {
@@ -34,10 +34,18 @@ void io_advance(struct io *io, size_t n) {
     }
 }
 
+void *io_piece(const struct io *io, size_t *out_length) {
+    return piece_now(io, out_length);
+}
+
+void io_advance(struct io *io, size_t n) {
+    advance(io, n);
+}
+
 enum direction { TO_PROGRAM, FROM_PROGRAM, ZERO };
 
 // Copies n bytes of one piece; returns how many could not be copied.
-static size_t piece_copy(bool user, enum direction way, void *piece, void *kernel, size_t n) {
+static inline size_t piece_copy(bool user, enum direction way, void *piece, void *kernel, size_t n) {
     if (user) {
         void user_ptr *p = (user_force void user_ptr *)piece;
         switch (way) {
@@ -57,16 +65,17 @@ static size_t piece_copy(bool user, enum direction way, void *piece, void *kerne
     return 0;
 }
 
-static inv_status_t io_move(struct io *io, enum direction way, char *kernel, size_t n, size_t *out_done) {
+// In its callers, so that each has its own way only.
+static inline inv_status_t io_move(struct io *io, enum direction way, char *kernel, size_t n, size_t *out_done) {
     size_t done = 0, missed = 0;
     n = MIN(n, io->left);
     while (done < n && missed == 0) {
         size_t length;
-        void *piece = io_piece(io, &length);
+        void *piece = piece_now(io, &length);
         size_t step = MIN(n - done, length);
         missed = piece_copy(io->user, way, piece, way == ZERO ? NULL : kernel + done, step);
         done += step - missed;
-        io_advance(io, step - missed);
+        advance(io, step - missed);
     }
     *out_done = done;
     return missed == 0 ? INV_OK : INV_ERR_FAULT;

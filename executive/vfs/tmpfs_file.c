@@ -71,6 +71,14 @@ static size_t room_for(struct inode *i, uint64_t position, size_t n) {
 
 // --- reading ----------------------------------------------------------------------------------------------------------
 
+// Both move on in the io that is their context.
+static size_t move_out(void *io, void *page, size_t n) {
+    size_t done;
+
+    (void)(page != NULL ? io_to(io, page, n, &done) : io_zero(io, n, &done));
+    return n - done;
+}
+
 static inv_status_t file_ops_read(struct file *file, struct io *io, uint64_t *position, size_t *out_done) {
     struct inode *i = file->inode;
     struct vmo *v = atomic_load_explicit(&i->vmo, memory_order_acquire);
@@ -82,22 +90,8 @@ static inv_status_t file_ops_read(struct file *file, struct io *io, uint64_t *po
     uint64_t size = atomic_load_explicit(&((struct tmpfs_file *)i->data)->size, memory_order_acquire);
     if (at >= size)
         return INV_OK;
-    size_t left = (size_t)MIN((uint64_t)io->left, size - at);
-    while (left != 0 && s == INV_OK) {
-        size_t length, done = 0;
-        void *piece = io_piece(io, &length);
-        length = MIN(length, left);
-        if (length != 0)
-            s = io->user ? vmo_read_user(v, at, (user_force void user_ptr *)piece, length, &done)
-                         : vmo_read(v, at, piece, length, &done);
-        io_advance(io, done);
-        at += done;
-        left -= done;
-        if (done < length)
-            break; // it was cut meanwhile, or s says why
-    }
-    *out_done = (size_t)(at - *position);
-    *position = at;
+    s = vmo_read_by(v, at, (size_t)MIN((uint64_t)io->left, size - at), move_out, io, out_done);
+    *position = at + *out_done;
     if (*out_done != 0)
         file_touch_atime(file);
     return s;
@@ -105,23 +99,17 @@ static inv_status_t file_ops_read(struct file *file, struct io *io, uint64_t *po
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 
+static size_t move_in(void *io, void *page, size_t n) {
+    size_t done;
+
+    (void)io_from(io, page, n, &done);
+    return n - done;
+}
+
 static inv_status_t copy_in(struct vmo *v, struct io *io, uint64_t at, size_t n, size_t *out_done) {
-    inv_status_t s = INV_OK;
-    size_t sum = 0;
-    while (sum < n && s == INV_OK) {
-        size_t length, done = 0;
-        void *piece = io_piece(io, &length);
-        length = MIN(length, n - sum);
-        if (length != 0)
-            s = io->user ? vmo_write_user(v, at + sum, (user_force const void user_ptr *)piece, length, &done)
-                         : vmo_write(v, at + sum, piece, length, &done);
-        io_advance(io, done);
-        sum += done;
-        if (s == INV_OK && done < length)
-            s = INV_ERR_IO; // the VMO is large enough and locked against cuts
-    }
-    *out_done = sum;
-    return s;
+    inv_status_t s = vmo_write_by(v, at, n, move_in, io, out_done);
+
+    return s == INV_OK && *out_done < n ? INV_ERR_IO : s; // the VMO is large enough and locked against cuts
 }
 
 // Inode's lock held; at + n has been found not to overflow.

@@ -2,11 +2,11 @@
 // Copyright The Invar Authors
 //
 // Copies into and out of VMOs, to kernel and to user memory: read and write of files in memory stand on these. Thread
-// context, no lock of rank VMO or above held; for user copies none that the page fault path takes.
+// context, no lock of rank VMO or above held; for moves to and from user memory none that the page fault path takes.
 //
-// Each page is counted for the length of its own copy and no lock is held meanwhile. So the user's buffer may be a
-// mapping of the very same object, and the fault that the copy takes can lock it. A page that another thread cuts off
-// the object during the copy is still ours; what is written is lost with it.
+// Each page is counted while it is copied and no lock is held meanwhile. So the user's buffer may be a mapping of the
+// very same object, and the fault that the copy takes can lock it. A page that another thread cuts off the object during
+// the copy is still ours; what is written is lost with it. Reads look up several pages at a time.
 
 #include "vmo_pages.h"
 #include "vmo_slots.h"
@@ -15,137 +15,186 @@
 #include <kernel/cpu.h>
 #include <kernel/string.h>
 
-// Where bytes come from or go to: copies n and returns the number NOT copied. from NULL: zeros.
-typedef size_t (*copy_out_fn)(void *to, const void *from, size_t n);
-typedef size_t (*copy_in_fn)(void *to, const void *from, size_t n);
+#define READ_PAGES 8 // looked up at a time
 
-static size_t out_to_kernel(void *to, const void *from, size_t n) {
-    if (from) {
-        memcpy(to, from, n);
-        counter_add(bytes_copied, n);
-    } else {
-        memset(to, 0, n);
-    }
-    return 0;
-}
-
-static size_t out_to_user(void *to, const void *from, size_t n) {
-    return from ? arch_copy_to_user_partial((void user_ptr *)to, from, n)
-                : arch_zero_user_partial((void user_ptr *)to, n);
-}
-
-static size_t in_from_kernel(void *to, const void *from, size_t n) {
-    memcpy(to, from, n);
-    counter_add(bytes_copied, n);
-    return 0;
-}
-
-static size_t in_from_user(void *to, const void *from, size_t n) {
-    return arch_copy_from_user_partial(to, (const void user_ptr *)from, n);
-}
-
-// Bytes of [offset, offset + n) in the page of offset and inside the object.
-static size_t chunk_size(struct vmo *v, uint64_t offset, size_t n) {
+// Bytes of [offset, offset + n) inside the object.
+static size_t bytes_inside(struct vmo *v, uint64_t offset, size_t n) {
     uint64_t size = atomic_load_explicit(&v->size, memory_order_acquire);
 
-    if (offset >= size)
-        return 0;
-    return (size_t)MIN(MIN((uint64_t)n, size - offset), PAGE_SIZE - (offset & ~PAGE_MASK));
+    return offset >= size ? 0 : (size_t)MIN((uint64_t)n, size - offset);
 }
 
-static inline inv_status_t copy_out(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done,
-                                    copy_out_fn copy) {
-    inv_status_t status = INV_OK;
-    size_t done = 0, chunk;
+// Bytes of the n from offset on that lie in offset's page.
+static size_t bytes_in_page(uint64_t offset, size_t n) {
+    return MIN(n, (size_t)(PAGE_SIZE - (offset & ~PAGE_MASK)));
+}
 
-    while (done < n && (chunk = chunk_size(v, offset + done, n - done)) > 0) {
-        struct page *p;
-        status = vmo_get_page(v, (offset + done) >> PAGE_SHIFT, false, &p);
-        if (status == INV_ERR_RANGE) { // it shrank just now
-            status = INV_OK;
+// The pages of [offset, offset + n), counted, at most READ_PAGES, as far as the object goes; NULL for a hole. Returns their
+// number.
+static inv_status_t pages_get(struct vmo *v, uint64_t offset, size_t n, struct page **pages, size_t *out_count) {
+    uint64_t first = offset >> PAGE_SHIFT, end = pages_in(offset + n);
+    size_t count = (size_t)MIN(end - first, (uint64_t)READ_PAGES);
+
+    *out_count = 1;
+    if (v->kind == VMO_PHYSICAL)
+        return vmo_get_page(v, first, false, &pages[0]);
+    mutex_lock(&v->lock);
+    uint64_t limit = pages_in(v->size);
+    count = first < limit ? (size_t)MIN((uint64_t)count, limit - first) : 0; // it may have shrunk just now
+    slots_window(&v->slots, first, count, pages);
+    for (size_t i = 0; i < count; i++)
+        if (pages[i])
+            page_get(pages[i]);
+    mutex_unlock(&v->lock);
+    *out_count = count;
+    return INV_OK;
+}
+
+inv_status_t vmo_read_by(struct vmo *v, uint64_t offset, size_t n, vmo_move_fn move, void *context, size_t *out_done) {
+    inv_status_t status = INV_OK;
+    size_t done = 0, inside, count;
+    struct page *pages[READ_PAGES];
+
+    while (status == INV_OK && done < n && (inside = bytes_inside(v, offset + done, n - done)) > 0) {
+        status = pages_get(v, offset + done, inside, pages, &count);
+        if (status != INV_OK || count == 0)
             break;
-        }
-        if (status != INV_OK)
-            break;
-        const char *from = p ? (char *)page_to_virt(p) + ((offset + done) & ~PAGE_MASK) : NULL;
-        size_t left = copy((char *)to + done, from, chunk);
-        if (p)
-            page_put(p);
-        done += chunk - left;
-        if (left > 0) {
-            status = INV_ERR_FAULT;
-            break;
+        for (size_t i = 0; i < count; i++) {
+            size_t in_page = (offset + done) & ~PAGE_MASK, chunk = bytes_in_page(in_page, inside);
+            if (status == INV_OK) {
+                size_t left = move(context, pages[i] ? (char *)page_to_virt(pages[i]) + in_page : NULL, chunk);
+                done += chunk - left;
+                inside -= chunk;
+                status = left > 0 ? INV_ERR_FAULT : INV_OK;
+            }
+            if (pages[i])
+                page_put(pages[i]);
         }
     }
     *out_done = done;
-    return status;
+    return status == INV_ERR_RANGE ? INV_OK : status;
 }
 
-// Fills a whole page that is not there yet without zeroing it first. True if that was done (*out_left bytes were not
-// copied); false: go the ordinary way.
-static bool copy_in_fresh(struct vmo *v, uint64_t index, const void *from, copy_in_fn copy, size_t *out_left) {
-    bool exclusive;
+// Puts a page whose contents are ready into an empty slot. False: there is one by now, or the object was cut, or no memory.
+static bool page_store(struct vmo *v, uint64_t index, struct page *p) {
+    struct slot_place place;
 
     mutex_lock(&v->lock);
-    bool there = slots_lookup(&v->slots, index, &exclusive) != NULL;
-    mutex_unlock(&v->lock);
-    struct page *p = there ? NULL : page_alloc(0, PAGE_USER, v->page_state, v->obj.job);
-    if (!p)
-        return false;
-    *out_left = copy(page_to_virt(p), from, PAGE_SIZE);
-    if (*out_left > 0)
-        memset((char *)page_to_virt(p) + PAGE_SIZE - *out_left, 0, *out_left);
-    mutex_lock(&v->lock);
-    struct slot_place place;
     bool stored = index < pages_in(v->size) && slots_prepare(&v->slots, index, v->obj.job, &place) && !slots_at(&place);
     if (stored) {
         (void)slots_store(&place, p);
         atomic_fetch_add_explicit(&v->resident, 1, memory_order_relaxed);
     }
     mutex_unlock(&v->lock);
-    if (!stored)
-        page_put(p); // another was faster, or no memory: the ordinary way finds out
     return stored;
 }
 
-static inline inv_status_t copy_in(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done,
-                                   copy_in_fn copy) {
-    inv_status_t status = INV_OK;
-    size_t done = 0, chunk, left;
+static bool page_is_there(struct vmo *v, uint64_t index) {
+    bool exclusive;
 
-    while (done < n && (chunk = chunk_size(v, offset + done, n - done)) > 0) {
-        uint64_t at = offset + done;
-        struct page *p;
-        if (chunk != PAGE_SIZE || v->kind != VMO_ANONYMOUS ||
-            !copy_in_fresh(v, at >> PAGE_SHIFT, (const char *)from + done, copy, &left)) {
-            status = vmo_get_page(v, at >> PAGE_SHIFT, true, &p);
-            if (status != INV_OK)
-                break;
-            left = copy((char *)page_to_virt(p) + (at & ~PAGE_MASK), (const char *)from + done, chunk);
-            page_put(p);
-        }
-        done += chunk - left;
-        if (left > 0) {
-            status = INV_ERR_FAULT;
-            break;
+    mutex_lock(&v->lock);
+    bool there = slots_lookup(&v->slots, index, &exclusive) != NULL;
+    mutex_unlock(&v->lock);
+    return there;
+}
+
+// Moves n bytes into the page of offset, which is not zeroed first where the whole of it is written and it is not there yet.
+static inv_status_t write_page(struct vmo *v, uint64_t offset, size_t n, vmo_move_fn move, void *context,
+                               size_t *out_left) {
+    uint64_t index = offset >> PAGE_SHIFT;
+    bool whole = n == PAGE_SIZE && v->kind == VMO_ANONYMOUS && !page_is_there(v, index);
+    struct page *fresh = whole ? page_alloc(0, PAGE_USER, v->page_state, v->obj.job) : NULL, *p;
+
+    if (fresh) {
+        *out_left = move(context, page_to_virt(fresh), PAGE_SIZE);
+        if (*out_left > 0)
+            memset((char *)page_to_virt(fresh) + PAGE_SIZE - *out_left, 0, *out_left);
+        if (page_store(v, index, fresh))
+            return INV_OK;
+    }
+    inv_status_t status = vmo_get_page(v, index, true, &p);
+    if (status == INV_OK) {
+        char *to = (char *)page_to_virt(p) + (offset & ~PAGE_MASK);
+        if (fresh) // another was faster; what was moved cannot be moved again
+            memcpy(to, page_to_virt(fresh), PAGE_SIZE - *out_left);
+        else
+            *out_left = move(context, to, n);
+        page_put(p);
+    }
+    if (fresh)
+        page_put(fresh);
+    return status;
+}
+
+inv_status_t vmo_write_by(struct vmo *v, uint64_t offset, size_t n, vmo_move_fn move, void *context, size_t *out_done) {
+    inv_status_t status = INV_OK;
+    size_t done = 0, inside, left;
+
+    while (status == INV_OK && done < n && (inside = bytes_inside(v, offset + done, n - done)) > 0) {
+        size_t chunk = bytes_in_page(offset + done, inside);
+        status = write_page(v, offset + done, chunk, move, context, &left);
+        if (status == INV_OK) {
+            done += chunk - left;
+            status = left > 0 ? INV_ERR_FAULT : INV_OK;
         }
     }
     *out_done = done;
     return status == INV_ERR_RANGE ? INV_OK : status; // it shrank under the copy: a short write
 }
 
+// --- plain memory ----------------------------------------------------------------------------------------------------
+
+// Each moves on the pointer that context leads to.
+static size_t move_to_kernel(void *context, void *page, size_t n) {
+    char **to = context;
+
+    if (page) {
+        memcpy(*to, page, n);
+        counter_add(bytes_copied, n);
+    } else {
+        memset(*to, 0, n);
+    }
+    *to += n;
+    return 0;
+}
+
+static size_t move_from_kernel(void *context, void *page, size_t n) {
+    const char **from = context;
+
+    memcpy(page, *from, n);
+    counter_add(bytes_copied, n);
+    *from += n;
+    return 0;
+}
+
+static size_t move_to_user(void *context, void *page, size_t n) {
+    char user_ptr **to = context;
+    size_t left = page ? arch_copy_to_user_partial(*to, page, n) : arch_zero_user_partial(*to, n);
+
+    *to += n;
+    return left;
+}
+
+static size_t move_from_user(void *context, void *page, size_t n) {
+    const char user_ptr **from = context;
+    size_t left = arch_copy_from_user_partial(page, *from, n);
+
+    *from += n;
+    return left;
+}
+
 inv_status_t vmo_read(struct vmo *v, uint64_t offset, void *to, size_t n, size_t *out_done) {
-    return copy_out(v, offset, to, n, out_done, out_to_kernel);
+    return vmo_read_by(v, offset, n, move_to_kernel, &to, out_done);
 }
 
 inv_status_t vmo_read_user(struct vmo *v, uint64_t offset, void user_ptr *to, size_t n, size_t *out_done) {
-    return copy_out(v, offset, (void *)to, n, out_done, out_to_user);
+    return vmo_read_by(v, offset, n, move_to_user, &to, out_done);
 }
 
 inv_status_t vmo_write(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done) {
-    return copy_in(v, offset, from, n, out_done, in_from_kernel);
+    return vmo_write_by(v, offset, n, move_from_kernel, &from, out_done);
 }
 
 inv_status_t vmo_write_user(struct vmo *v, uint64_t offset, const void user_ptr *from, size_t n, size_t *out_done) {
-    return copy_in(v, offset, (const void *)from, n, out_done, in_from_user);
+    return vmo_write_by(v, offset, n, move_from_user, &from, out_done);
 }

@@ -68,6 +68,11 @@ inv_status_t vmo_read(struct vmo *v, uint64_t offset, void *to, size_t n, size_t
 inv_status_t vmo_write(struct vmo *v, uint64_t offset, const void *from, size_t n, size_t *out_done);
 inv_status_t vmo_read_user(struct vmo *v, uint64_t offset, void user_ptr *to, size_t n, size_t *out_done);
 inv_status_t vmo_write_user(struct vmo *v, uint64_t offset, const void user_ptr *from, size_t n, size_t *out_done);
+// The same, page by page, by a function that knows the other side: it moves n bytes to or from a page's memory (page NULL, when reading: a hole's zeros), goes on
+// with the next bytes at its next call, and returns how many it could NOT move (then the copy ends with FAULT).
+typedef size_t (*vmo_move_fn)(void *context, void *page, size_t n);
+inv_status_t vmo_read_by(struct vmo *v, uint64_t offset, size_t n, vmo_move_fn move, void *context, size_t *out_done);
+inv_status_t vmo_write_by(struct vmo *v, uint64_t offset, size_t n, vmo_move_fn move, void *context, size_t *out_done);
 
 // Boot, after object_init_boot and slab_init, before the first VMO or address space: types and caches (kernel/vm/vmo.c).
 void vm_init_boot(void);

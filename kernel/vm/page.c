@@ -255,6 +255,13 @@ void page_free_archive(paddr_t end) {
     spin_unlock_irq(&page_lock, irq);
 }
 
+void page_free_image(paddr_t start, paddr_t end) {
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+    range_release(start, end);
+    boot_use.image -= end - start;
+    spin_unlock_irq(&page_lock, irq);
+}
+
 void page_get_boot_use(struct page_boot_use *out) {
     *out = boot_use;
     out->archive = archive.end - archive.next;

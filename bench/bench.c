@@ -25,7 +25,8 @@ enum { BATCHES_MAX = 101, LINE_MAX_BYTES = 4096, SETTLE_TICKS = 30000000 };
 
 static const struct bench_row *current;
 static _Thread_local bool measured; // bench_batches() has been called
-static pid_t row_pid;               // the process that ends the row; its children end themselves only
+static char row_line[LINE_MAX_BYTES];
+static pid_t row_pid; // the process that ends the row; its children end themselves only
 
 uint64_t bench_now(void) {
     uint32_t low, high;
@@ -108,18 +109,18 @@ static uint64_t hundredths(uint64_t cost, unsigned n) {
     return (cost * 100 + n / 2) / n;
 }
 
-static void row_print(uint64_t *cost, unsigned batches, unsigned n, const char *events) {
-    char line[LINE_MAX_BYTES];
+// Makes the row's line; it is printed when the row has ended well.
+static void row_format(uint64_t *cost, unsigned batches, unsigned n, const char *events) {
     uint64_t median, min, max;
 
     qsort(cost, batches, sizeof(cost[0]), compare);
     median = hundredths(cost[batches / 2], n);
     min = hundredths(cost[0], n);
     max = hundredths(cost[batches - 1], n);
-    snprintf(line, sizeof(line), "row %s %s %" PRIu64 ".%02u %" PRIu64 ".%02u %" PRIu64 ".%02u batches=%u ops=%u%s\n",
-             current->name, unit_name(current->unit), median / 100, (unsigned)(median % 100), min / 100,
-             (unsigned)(min % 100), max / 100, (unsigned)(max % 100), batches, n, events);
-    line_write(line);
+    snprintf(row_line, sizeof(row_line),
+             "row %s %s %" PRIu64 ".%02u %" PRIu64 ".%02u %" PRIu64 ".%02u batches=%u ops=%u%s\n", current->name,
+             unit_name(current->unit), median / 100, (unsigned)(median % 100), min / 100, (unsigned)(min % 100),
+             max / 100, (unsigned)(max % 100), batches, n, events);
 }
 
 void bench_settle(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n) {
@@ -156,7 +157,7 @@ void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument
     bench_mark(BENCH_MARK_END);
     counters_read(&end);
     counters_print(&idle, &begin, &end, (uint64_t)n * batches, events, sizeof(events));
-    row_print(cost, batches, n, events);
+    row_format(cost, batches, n, events);
 }
 
 // --- the row's process --------------------------------------------------------------------------------------------------
@@ -178,6 +179,7 @@ void row_perform(const struct bench_row *row) {
 void row_run(const struct bench_row *row) {
     row_begin(row);
     row_perform(row);
+    line_write(row_line);
     _exit(ROW_DONE);
 }
 

@@ -4,7 +4,7 @@
 // The benchmark's harness: rows, batches, checks, marks. One static program, the same file on every kernel; under deterministic time its time stamp
 // counter counts instructions, and every figure is the median of batches. Each row runs in a process of its own.
 //
-// A row prepares, calls bench_batches() once (which warms, measures and prints the row's line), and cleans up. Its batch function does n operations and
+// A row prepares, calls bench_batches() once (which warms and measures), and cleans up; then its line is printed. Its batch function does n operations and
 // CHECKS that they happened: bench_fail() when they did not. A call that the kernel does not have ends the row with bench_none().
 #ifndef BENCH_H
 #define BENCH_H
@@ -48,7 +48,7 @@ struct bench_row {
 // The time stamp counter, after what came before it has ended.
 uint64_t bench_now(void);
 
-// Runs batch(n, argument) once to warm and then `batches` (odd) times, and prints the row's line. batch returns the cost of its n operations in ticks of
+// Runs batch(n, argument) once to warm and then `batches` (odd) times; the row's line is printed when run() has returned. batch returns the cost of its n operations in ticks of
 // bench_now(): it reads the clock itself, so that its own set-up is outside. n is as given, or drawn near it when the program was told to draw.
 // Call at most once a row.
 void bench_batches(uint64_t (*batch)(unsigned n, void *argument), void *argument, unsigned n, unsigned batches);

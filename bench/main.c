@@ -22,8 +22,8 @@
 
 enum { ROWS_MAX = 256, PARALLEL_MAX = 64, STATUS_USAGE = 2 };
 
-// Seconds for one row, in the machine's time: none takes a tenth of it.
-enum { LIMIT_SECONDS = 20, LIMIT_SCALE_SECONDS = 120 };
+// Seconds for one row, in the machine's time, by set.
+static const unsigned limit_seconds[] = {[BENCH_SCORED] = 5, [BENCH_SHOWN] = 20, [BENCH_SCALE] = 60};
 
 extern const struct bench_row __start_bench_rows[], __stop_bench_rows[];
 
@@ -251,7 +251,7 @@ static void row_start(const struct options *o, const struct bench_row *row, cons
         row_exec(o, row, self);
     }
     setpgid(pid, pid); // both do: whoever comes first
-    int status = row_wait(pid, row->set == BENCH_SCALE ? LIMIT_SCALE_SECONDS : LIMIT_SECONDS);
+    int status = row_wait(pid, limit_seconds[row->set]);
     row_clear(row, pid);
     row_judge(row, status, result);
 }

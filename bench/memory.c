@@ -113,7 +113,7 @@ static uint64_t touch_batch(unsigned n, void *argument) {
 static void mmap_touch_munmap_1(void) {
     unsigned piece = 1;
 
-    bench_batches(touch_batch, &piece, 50, 15);
+    bench_batches(touch_batch, &piece, 100, 11);
 }
 BENCH_ROW(mmap_touch_munmap_1, BENCH_SCORED, BENCH_PER_OPERATION, "mmap, touch, munmap of 1 page", mmap_touch_munmap_1);
 

@@ -166,6 +166,7 @@ static void crowd_run(bool sockets) {
         for (crowd.place = 0; crowd.place < SENDERS; crowd.place++)
             children[crowd.group][RECEIVERS + crowd.place] = bench_child(sender_main, &crowd);
     }
+    bench_settle(crowd_batch, &crowd, PAIRS * 8);
     bench_batches(crowd_batch, &crowd, PAIRS * 8, 11);
     order_all(&crowd, (struct order){.batch = 0});
     for (unsigned g = 0; g < GROUPS; g++) {

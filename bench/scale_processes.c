@@ -141,6 +141,7 @@ static void signal_run(size_t count) {
     sleepers_begin(&sleepers, count);
     bench_check(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
     child = bench_child(signal_answer, &self);
+    bench_settle(signal_batch, &child, 200);
     bench_batches(signal_batch, &child, 200, 21);
     bench_check(kill(child, SIGUSR2) == 0);
     bench_reap(child);
@@ -182,6 +183,7 @@ static void rally_run(size_t count) {
     sleepers_begin(&sleepers, count);
     bench_check(pipe(rally.there) == 0 && pipe(rally.back) == 0);
     pid_t child = bench_child(rally_return, &rally);
+    bench_settle(rally_batch, &rally, 200);
     bench_batches(rally_batch, &rally, 200, 21);
     close(rally.there[1]);
     bench_reap(child);

@@ -42,7 +42,7 @@ static uint64_t open_batch(unsigned n, void *argument) {
 
 static void shared_open_close_run(void) {
     bench_check(close(file_open()) == 0);
-    bench_batches(open_batch, NULL, 500, 21);
+    bench_batches(open_batch, NULL, 400, 11);
 }
 BENCH_ROW(shared_open_close, BENCH_SCALE, BENCH_PER_OPERATION, "open and close of one file by all copies",
           shared_open_close_run);
@@ -60,7 +60,7 @@ static uint64_t pread_batch(unsigned n, void *argument) {
 
 static void shared_pread_4k_run(void) {
     int fd = file_open();
-    bench_batches(pread_batch, &fd, 500, 21);
+    bench_batches(pread_batch, &fd, 400, 11);
 }
 BENCH_ROW(shared_pread_4k, BENCH_SCALE, BENCH_PER_OPERATION, "pread of 4 KiB of one file by all copies",
           shared_pread_4k_run);
@@ -81,7 +81,7 @@ static void shared_create_unlink_run(void) {
     char name[32];
     bench_folder_shared();
     snprintf(name, sizeof name, "name%d", getpid());
-    bench_batches(create_batch, name, 200, 21);
+    bench_batches(create_batch, name, 100, 11);
 }
 BENCH_ROW(shared_create_unlink, BENCH_SCALE, BENCH_PER_OPERATION,
           "create, close and unlink of names of their own in one folder by all copies", shared_create_unlink_run);
@@ -104,7 +104,7 @@ static uint64_t fault_batch(unsigned n, void *argument) {
 static void shared_pagefault_run(void) {
     void *pages = mmap(NULL, 2 * 256 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     bench_check(pages != MAP_FAILED);
-    bench_batches(fault_batch, pages, 256, 21);
+    bench_batches(fault_batch, pages, 256, 11);
 }
 BENCH_THREADS_ROW(shared_pagefault, BENCH_SCALE, BENCH_PER_OPERATION,
                   "anonymous page fault and its part of a madvise, threads of one process", shared_pagefault_run);
@@ -120,7 +120,7 @@ static uint64_t mmap_batch(unsigned n, void *argument) {
 }
 
 static void shared_mmap_munmap_run(void) {
-    bench_batches(mmap_batch, NULL, 200, 21);
+    bench_batches(mmap_batch, NULL, 50, 11);
 }
 BENCH_THREADS_ROW(shared_mmap_munmap, BENCH_SCALE, BENCH_PER_OPERATION,
                   "mmap, touch, munmap of a page, threads of one process", shared_mmap_munmap_run);
@@ -140,7 +140,7 @@ static uint64_t dup_batch(unsigned n, void *argument) {
 static void shared_dup_run(void) {
     int fd = open("/dev/null", O_RDWR);
     bench_check(fd >= 0);
-    bench_batches(dup_batch, &fd, 500, 21);
+    bench_batches(dup_batch, &fd, 400, 11);
 }
 BENCH_THREADS_ROW(shared_dup, BENCH_SCALE, BENCH_PER_OPERATION, "dup and close, threads of one process",
                   shared_dup_run);
@@ -161,7 +161,7 @@ static uint64_t futex_batch(unsigned n, void *argument) {
 }
 
 static void shared_futex_run(void) {
-    bench_batches(futex_batch, NULL, 500, 21);
+    bench_batches(futex_batch, NULL, 400, 11);
 }
 BENCH_THREADS_ROW(shared_futex, BENCH_SCALE, BENCH_PER_OPERATION,
                   "a futex wait that need not wait and a wake of nobody, one word, threads of one process",

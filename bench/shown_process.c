@@ -122,6 +122,7 @@ static void threads_1000_sleeping_run(void) {
     }
     while (atomic_load(&crowd.asleep) < count)
         usleep(1000);
+    bench_settle(crowd_batch, &crowd, 300);
     bench_batches(crowd_batch, &crowd, 300, 21);
     atomic_store(&crowd.leave, 1);
     futex_wake(&crowd.leave, INT_MAX);

@@ -57,6 +57,7 @@ static void pty_rtt_run(void) {
     cfmakeraw(&raw);
     bench_check(tcsetattr(slave, TCSANOW, &raw) == 0);
     pid_t child = bench_child(pty_echo, &slave);
+    bench_settle(pty_batch, &master, 200);
     bench_batches(pty_batch, &master, 200, 21);
     bench_check(write(master, "q", 1) == 1);
     bench_reap(child);

@@ -68,6 +68,7 @@ static void stream_run(struct stream *stream) {
     pid_t child = bench_child(stream_send, stream);
     close(stream->order[0]);
     close(stream->to);
+    bench_settle(stream_batch, stream, 2048);
     bench_batches(stream_batch, stream, 2048, 11);
     close(stream->order[1]);
     bench_reap(child);

@@ -18,27 +18,31 @@ void cpio_reader_init(struct cpio_reader *r, const void *archive, size_t size) {
     *r = (struct cpio_reader){.archive = archive, .size = size};
 }
 
+#define EACH_BYTE(b) ((b)*0x0101010101010101ull)
+
+// Eight digits at once, a byte each: an archive of some hundred small members is mostly headers. What is not a digit shows when the digits are written
+// down again, in lower case.
 static bool hex_field(const char *text, uint32_t *out) {
-    uint32_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        char c = text[i];
-        uint32_t digit;
-        if (c >= '0' && c <= '9')
-            digit = (uint32_t)(c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            digit = (uint32_t)((c | 0x20) - 'a') + 10;
-        else
-            return false;
-        value = value << 4 | digit;
-    }
-    *out = value;
+    uint64_t word, digits, ten_or_more;
+    memcpy(&word, text,
+           sizeof(word)); // the first digit is in the lowest byte on every processor that the kernel runs on
+    digits = (word & EACH_BYTE(0x0f)) + (word >> 6 & EACH_BYTE(1)) * 9;
+    ten_or_more = (digits + EACH_BYTE(0x76)) >> 7 & EACH_BYTE(1);
+    uint64_t again = digits + EACH_BYTE('0') + ten_or_more * ('a' - 10 - '0'),
+             lower = word | (word & EACH_BYTE(0x40)) >> 1;
+    if ((digits & EACH_BYTE(0xf0)) != 0 || again != lower)
+        return false;
+    digits = __builtin_bswap64(digits);
+    digits = (digits | digits >> 4) & 0x00ff00ff00ff00ffull;
+    digits = (digits | digits >> 8) & 0x0000ffff0000ffffull;
+    *out = (uint32_t)(digits | digits >> 16);
     return true;
 }
 
 static void skip_zeros(struct cpio_reader *r) {
     uint64_t word;
     while (r->size - r->position >= sizeof(word)) {
-        memcpy(&word, r->archive + r->position, sizeof(word));
+        __builtin_memcpy(&word, r->archive + r->position, sizeof(word));
         if (word != 0)
             break;
         r->position += sizeof(word);

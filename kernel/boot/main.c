@@ -34,7 +34,7 @@ static void boot_calls_run(enum boot_stage stage) {
 
 static void processors_start(void) {
     for (unsigned cpu = 1; cpu < cpu_count; cpu++) {
-        if (sched_idle_create(cpu) != INV_OK)
+        if (slab_cpu_create(cpu) != INV_OK || sched_idle_create(cpu) != INV_OK)
             log_error("boot", "no memory for processor %u", cpu);
     }
     arch_start_processors();
@@ -87,6 +87,7 @@ noreturn_fn void kernel_main(void) {
     page_init();
     kasan_init();
     slab_init();
+    log_grow();
     boot_mark(BOOT_MARK_MEMORY);
     object_init_boot();
     job_init_boot();

@@ -23,6 +23,7 @@
 #include <kernel/boot.h>
 #include <kernel/cpu.h>
 #include <kernel/lock.h>
+#include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/string.h>
 #include <kernel/time.h>
@@ -32,16 +33,21 @@
 #define CONFIG_LOG_RING_KB 64
 #endif
 #define RING_SIZE        KIB(CONFIG_LOG_RING_KB)
-#define RING_SLOTS       (RING_SIZE / 64)
+#define RING_FIRST       KIB(8)  // until memory is there; machines with less than MEMORY_LITTLE keep to it
+#define RING_SMALL       KIB(16) // with less than MEMORY_SOME
+#define MEMORY_LITTLE    MIB(16)
+#define MEMORY_SOME      MIB(64)
+#define SLOT_BYTES       64 // of the ring for each slot
 #define CONSOLE_PIECE    16
 #define LEVEL_MASK       7u
 #define WAKE_IDLE_ROUNDS 20
 #define WAKE_PERIOD      (50 * NSEC_PER_MSEC)
 
-static char ring_bytes[RING_SIZE] aligned_to(8);
-static uint32_t ring_starts[RING_SLOTS];
+static char first_bytes[RING_FIRST] aligned_to(8);
+static uint32_t first_starts[RING_FIRST / SLOT_BYTES];
 static struct spinlock ring_lock = SPINLOCK_INIT(LOCK_RANK_LOG);
-static struct log_ring ring = {.bytes = ring_bytes, .starts = ring_starts, .size = RING_SIZE, .slots = RING_SLOTS};
+static struct log_ring ring = {
+    .bytes = first_bytes, .starts = first_starts, .size = RING_FIRST, .slots = RING_FIRST / SLOT_BYTES};
 
 static struct spinlock console_lock = SPINLOCK_INIT(LOCK_RANK_CONSOLE);
 static atomic_bool console_owned;
@@ -275,4 +281,36 @@ void log_init(void) {
     if (boot_option("loglevel", value, sizeof(value)) && string_to_u64(value, &end, 10, &level) == INV_OK &&
         level <= LOG_DEBUG)
         log_set_console_level((enum log_level)level);
+}
+
+static void *block_alloc(size_t bytes) {
+    unsigned order = 0;
+
+    while (PAGE_SIZE << order < bytes)
+        order++;
+    struct page *page = order <= PAGE_MAX_ORDER ? page_alloc(order, 0, PAGE_LOG, NULL) : NULL;
+    return page ? page_to_virt(page) : NULL;
+}
+
+void log_grow(void) {
+    size_t size = boot_info.ram_bytes < MEMORY_LITTLE ? 0 : boot_info.ram_bytes < MEMORY_SOME ? RING_SMALL : RING_SIZE;
+    uint32_t slots = (uint32_t)(size / SLOT_BYTES);
+    struct log_ring larger;
+
+    if (size <= RING_FIRST)
+        return;
+    char *bytes = block_alloc(size);
+    uint32_t *starts = block_alloc(slots * sizeof(starts[0]));
+    if (!bytes || !starts) {
+        if (bytes)
+            page_put(page_at(virt_to_phys(bytes)));
+        if (starts)
+            page_put(page_at(virt_to_phys(starts)));
+        return;
+    }
+    log_ring_init(&larger, bytes, (uint32_t)size, starts, slots);
+    irq_flags_t flags = ring_begin();
+    log_ring_move(&ring, &larger);
+    ring = larger;
+    ring_end(flags);
 }

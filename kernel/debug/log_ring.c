@@ -69,6 +69,15 @@ void log_ring_add(struct log_ring *r, struct log_record *record) {
     r->next++;
 }
 
+void log_ring_move(const struct log_ring *from, struct log_ring *to) {
+    static struct log_record record; // large for a stack; one caller, once
+    uint64_t sequence = from->first, lost;
+
+    to->first = to->next = from->first;
+    while (log_ring_read(from, &sequence, &record, &lost) == INV_OK)
+        log_ring_add(to, &record);
+}
+
 inv_status_t log_ring_read(const struct log_ring *r, uint64_t *sequence, struct log_record *out, uint64_t *out_lost) {
     uint64_t wanted = MAX(*sequence, r->first);
     struct ring_header header;

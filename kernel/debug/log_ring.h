@@ -17,6 +17,8 @@ struct log_ring {
 };
 
 void log_ring_init(struct log_ring *r, char *bytes, uint32_t size, uint32_t *starts, uint32_t slots);
+// Copies all records, with their numbers, into to, which was just initialised; the oldest are lost if they do not fit.
+void log_ring_move(const struct log_ring *from, struct log_ring *to);
 // Appends a record, overwriting the oldest ones as needed. record->sequence is set; text beyond record->length is not looked at.
 void log_ring_add(struct log_ring *r, struct log_record *record);
 // Reads the record with *sequence, or the oldest newer one, whose text is NUL-terminated in out; *sequence becomes the number after it. *out_lost is

@@ -112,11 +112,35 @@ static void longest_records_fit(void) {
     }
 }
 
+// The oldest were overwritten before; numbers and contents stay, and the new ring goes on with the next number.
+static void records_move_into_a_larger_ring(void) {
+    static char large_bytes[4 * SIZE];
+    static uint32_t large_starts[4 * SLOTS];
+    struct log_ring r, large;
+    struct log_record out;
+    uint64_t sequence = 0, lost;
+
+    setup(&r);
+    for (unsigned i = 0; i < 200; i++)
+        add(&r, i, i % 100);
+    log_ring_init(&large, large_bytes, sizeof(large_bytes), large_starts, 4 * SLOTS);
+    log_ring_move(&r, &large);
+    CHECK(large.first == r.first && large.next == 200 && large.first > 0);
+    for (unsigned i = 200; i < 240; i++)
+        add(&large, i, i % 100);
+    for (unsigned i = (unsigned)large.first; i < 240; i++) {
+        CHECK(log_ring_read(&large, &sequence, &out, &lost) == INV_OK);
+        check(&out, i, i % 100);
+    }
+    CHECK(log_ring_read(&large, &sequence, &out, &lost) == INV_ERR_NOT_FOUND);
+}
+
 int main(void) {
     records_come_back_in_order();
     overwritten_records_are_counted_as_lost();
     many_short_records_are_limited_by_slots();
     longest_records_fit();
+    records_move_into_a_larger_ring();
     free(bytes);
     free(starts);
     printf("ok log_ring\n");

@@ -22,7 +22,8 @@
 #ifndef CONFIG_TRACE_RING_ENTRIES
 #define CONFIG_TRACE_RING_ENTRIES 256
 #endif
-#define ENTRIES ((uint64_t)CONFIG_TRACE_RING_ENTRIES)
+#define ENTRIES_SMALL 64ull // with less memory than MEMORY_SOME
+#define MEMORY_SOME   MIB(64)
 
 struct trace_entry {
     nstime_t time;
@@ -38,6 +39,7 @@ struct trace_ring {
 
 _Atomic uint64_t trace_enabled;
 static struct trace_ring rings[CONFIG_MAX_CPUS];
+static uint64_t ring_entries = CONFIG_TRACE_RING_ENTRIES; // immutable after trace_init; a power of two
 STATIC_ASSERT(TRACE_COUNT <= 64, "one bit a point");
 STATIC_ASSERT((CONFIG_TRACE_RING_ENTRIES & (CONFIG_TRACE_RING_ENTRIES - 1)) == 0, "indexes are masked");
 
@@ -56,12 +58,12 @@ void trace_record(enum trace_point p, uint64_t a, uint64_t b, uint64_t c) {
     if (r->entries == NULL)
         return;
     uint64_t index = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
-    r->entries[index & (ENTRIES - 1)] = (struct trace_entry){
+    r->entries[index & (ring_entries - 1)] = (struct trace_entry){
         .time = clock_monotonic(), .point = p, .thread = t != NULL ? (uint32_t)t->id : 0, .a = a, .b = b, .c = c};
 }
 
 static bool rings_allocate(void) {
-    size_t bytes = ENTRIES * sizeof(struct trace_entry);
+    size_t bytes = ring_entries * sizeof(struct trace_entry);
     unsigned order = 0;
 
     while ((PAGE_SIZE << order) < bytes)
@@ -118,6 +120,8 @@ void trace_init(void) {
     char list[256];
     uint64_t bits = 0;
 
+    if (boot_info.ram_bytes < MEMORY_SOME)
+        ring_entries = MIN(ring_entries, ENTRIES_SMALL);
     if (!rings_allocate()) {
         log_warning("trace", "no memory for the rings: tracing is off");
         return;
@@ -145,7 +149,7 @@ static const struct trace_entry *entry_next(uint64_t positions[], unsigned *out_
         uint64_t next = atomic_load_explicit(&rings[i].next, memory_order_relaxed);
         if (rings[i].entries == NULL || positions[i] >= next)
             continue;
-        const struct trace_entry *e = &rings[i].entries[positions[i] & (ENTRIES - 1)];
+        const struct trace_entry *e = &rings[i].entries[positions[i] & (ring_entries - 1)];
         if (oldest == NULL || e->time < oldest->time) {
             oldest = e;
             *out_cpu = i;
@@ -175,7 +179,7 @@ static void trace_print(uint64_t count) {
 
     for (unsigned i = 0; i < cpu_count; i++) {
         uint64_t next = atomic_load_explicit(&rings[i].next, memory_order_relaxed);
-        positions[i] = next - MIN(next, MIN(count, ENTRIES));
+        positions[i] = next - MIN(next, MIN(count, ring_entries));
     }
     for (const struct trace_entry *e; (e = entry_next(positions, &cpu)) != NULL;)
         print_entry(e, cpu);

@@ -4,7 +4,7 @@
 // The kernel's mappings made at run time: memory with guard pages, device registers. Thread context (the boot thread
 // before there are others, too).
 //
-// The range is cut into regions of 512 GiB, one for each size class; class k hands out slots of 2^k pages, of which the
+// The range is cut into regions of 64 GiB, one for each size class; class k hands out slots of 2^k pages, of which the
 // first is never mapped:
 //
 //     |guard| up to 2^k - 1 pages |guard| up to 2^k - 1 pages |guard ...
@@ -30,7 +30,7 @@
 #include <kernel/slab.h>
 #include <kernel/string.h>
 
-#define REGION_SIZE     GIB(512)
+#define REGION_SIZE     GIB(64)
 #define CLASS_FIRST     1 // 2 pages: a guard and one page
 #define CLASS_LAST      18
 #define DIRTY_PAGES_MAX 128
@@ -54,6 +54,7 @@ static struct {
 static struct area *dirty;
 static size_t dirty_pages;
 #define HASH_SIZE 256
+STATIC_ASSERT(ARCH_KSPACE_BASE + (CLASS_LAST + 1) * REGION_SIZE <= ARCH_KSPACE_END, "every class has a region");
 static struct area *in_use[HASH_SIZE];
 
 static struct area **hash_head(vaddr_t base) {

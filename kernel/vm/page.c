@@ -255,6 +255,13 @@ void page_free_archive(paddr_t end) {
     spin_unlock_irq(&page_lock, irq);
 }
 
+void page_free_image(paddr_t start, paddr_t end) {
+    irq_flags_t irq = spin_lock_irq(&page_lock);
+    range_release(start, end);
+    boot_use.image -= end - start;
+    spin_unlock_irq(&page_lock, irq);
+}
+
 void page_get_boot_use(struct page_boot_use *out) {
     *out = boot_use;
     out->archive = archive.end - archive.next;
@@ -316,19 +323,30 @@ static bool piece_give(paddr_t start, paddr_t end, uint64_t size) {
     return false;
 }
 
-static bool holds_block(paddr_t start, paddr_t end, uint64_t block) {
-    return start <= block && end >= block + (PAGE_SIZE << PAGE_MAX_ORDER);
+static uint64_t clear_next; // struct pages of frames below are clear, or left untouched
+
+static void array_clear_to(uint64_t frame) {
+    memset(&page_array[clear_next - page_array_base], 0, (frame - clear_next) * sizeof(struct page));
 }
 
-// Clears the struct pages of all blocks but those that piece_give leaves untouched.
-static void array_clear(void) {
-    const uint64_t pages = (uint64_t)1 << PAGE_MAX_ORDER;
+// Clears what lies before the whole blocks of [start, end).
+static bool piece_clear(paddr_t start, paddr_t end, uint64_t size) {
+    const uint64_t block = (uint64_t)1 << PAGE_MAX_ORDER;
+    uint64_t first = ALIGN_UP(start >> PAGE_SHIFT, block);
+    uint64_t last = ALIGN_DOWN(MIN(end >> PAGE_SHIFT, page_array_base + page_array_length), block);
 
-    for (uint64_t first = 0; first < page_array_length; first += pages) {
-        uint64_t n = MIN(pages, page_array_length - first);
-        if (n < pages || !free_pieces(holds_block, (page_array_base + first) << PAGE_SHIFT))
-            memset(&page_array[first], 0, n * sizeof(struct page));
+    if (first < last) {
+        array_clear_to(first);
+        clear_next = last;
     }
+    return false;
+}
+
+// Clears all struct pages but those of the blocks that piece_give leaves untouched.
+static void array_clear(void) {
+    clear_next = page_array_base;
+    (void)free_pieces(piece_clear, 0);
+    array_clear_to(page_array_base + page_array_length);
 }
 
 // Frames are looked up by subtraction, so a hole in physical memory costs 48 bytes a page. Ranges that would make the

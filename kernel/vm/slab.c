@@ -30,11 +30,11 @@
 #define CACHES_MAX 128
 #define EMPTY_KEPT 1
 
-struct magazine {
+struct slab_magazine {
     void *head; // linked through the first word
     uint32_t count;
 };
-static struct magazine magazines[CONFIG_MAX_CPUS][CACHES_MAX];
+static struct slab_magazine boot_magazines[CACHES_MAX]; // the boot processor's; others' are allocated
 static struct spinlock all_lock = SPINLOCK_INIT(LOCK_RANK_SLAB);
 static struct list_node all_caches = LIST_INIT(all_caches); // all_lock
 static uint32_t next_index;                                 // all_lock
@@ -129,7 +129,7 @@ static void *slab_carve(struct slab_cache *c, struct page *p) {
 }
 
 // Moves up to n objects from slabs into m. Interrupts off.
-static void magazine_fill(struct slab_cache *c, struct magazine *m, uint32_t n) {
+static void magazine_fill(struct slab_cache *c, struct slab_magazine *m, uint32_t n) {
     irq_flags_t irq = spin_lock_irq(&c->lock);
 
     while (n > 0) {
@@ -174,7 +174,7 @@ static struct page *slab_return(struct slab_cache *c, void *object) {
 }
 
 // Interrupts off.
-static void magazine_drain(struct slab_cache *c, struct magazine *m, uint32_t keep) {
+static void magazine_drain(struct slab_cache *c, struct slab_magazine *m, uint32_t keep) {
     struct page *doomed = NULL;
     irq_flags_t irq = spin_lock_irq(&c->lock);
 
@@ -197,7 +197,7 @@ static void magazine_drain(struct slab_cache *c, struct magazine *m, uint32_t ke
     }
 }
 
-static void *slab_alloc_slow(struct slab_cache *c, struct magazine *m) {
+static void *slab_alloc_slow(struct slab_cache *c, struct slab_magazine *m) {
     magazine_fill(c, m, magazine_limit(c) / 2);
     if (m->count == 0 && slab_grow(c))
         magazine_fill(c, m, magazine_limit(c) / 2);
@@ -208,7 +208,7 @@ void *slab_alloc(struct slab_cache *c) {
     if (page_check_inject())
         return NULL;
     irq_flags_t irq = arch_irq_save();
-    struct magazine *m = &magazines[arch_cpu_id()][c->index];
+    struct slab_magazine *m = &this_cpu()->slab_magazines[c->index];
     void *object = m->head;
 
     if (unlikely(!object))
@@ -236,7 +236,7 @@ void slab_free(struct slab_cache *c, void *p) {
     slab_check_freed(c, p);
     kasan_poison(p, c->object_size, KASAN_FREED);
     irq_flags_t irq = arch_irq_save();
-    struct magazine *m = &magazines[arch_cpu_id()][c->index];
+    struct slab_magazine *m = &this_cpu()->slab_magazines[c->index];
     *(void **)p = m->head;
     m->head = p;
     if (unlikely(++m->count > magazine_limit(c)))
@@ -251,6 +251,16 @@ void slab_for_each(void (*fn)(struct slab_cache *c, void *arg), void *arg) {
         fn(c, arg);
 }
 
+inv_status_t slab_cpu_create(unsigned cpu) {
+    struct slab_magazine *magazines = kzalloc(sizeof(boot_magazines));
+
+    if (!magazines)
+        return INV_ERR_NO_MEMORY;
+    cpus[cpu].slab_magazines = magazines;
+    return INV_OK;
+}
+
 void slab_init(void) {
+    this_cpu()->slab_magazines = boot_magazines;
     kmalloc_init();
 }

@@ -20,7 +20,7 @@ class Verdicts(unittest.TestResult):
     def _fail(self, test: unittest.TestCase, error: tuple) -> None:  # type: ignore[type-arg]
         for line in self._exc_info_to_string(error, test).splitlines():  # type: ignore[attr-defined]
             print(f"    {line}")
-        print(f"FAIL bench/{name_of(test)}: repeat with: tests/bench/units.py {name_of(test)}")
+        print(f"FAIL bench/{name_of(test)}: repeat with: ./invar test bench/{name_of(test)}")
 
     def addFailure(self, test: unittest.TestCase, err) -> None:  # type: ignore[no-untyped-def]
         super().addFailure(test, err)
@@ -56,7 +56,7 @@ def main() -> int:
     if len(sys.argv) > 1:
         tests = [test for test in tests if name_of(test) == sys.argv[1]]
     if not tests:
-        print(f"    no unit test is called {sys.argv[1:]}")
+        print(f"    no unit test is called {' '.join(sys.argv[1:])} (./invar bench ROW measures a row)")
         return 2
     result = Verdicts()
     unittest.TestSuite(tests).run(result)

@@ -171,13 +171,14 @@ def run(options: Options, boots: Boots, invar: Kernel | None, linux: Kernel | No
     jobs: list[Job] = []
     if linux:
         jobs += column_jobs("linux", linux, True, program, wanted)
-        jobs += column_jobs("linux-mitigations-off", linux, True, program, wanted, MITIGATIONS_OFF)
+        if not options.accept:
+            jobs += column_jobs("linux-mitigations-off", linux, True, program, wanted, MITIGATIONS_OFF)
     if invar:
         jobs += column_jobs("invar", invar, False, program, wanted)
     report = Report(provenance_of(options, linux, jobs), sets=sets)
     columns = columns_measure(boots, jobs)
     report.linux, report.linux_off, report.invar = columns.get("linux"), columns.get("linux-mitigations-off"), columns.get("invar")
-    if invar and report.invar and report.invar.mitigations:
+    if invar and report.invar and report.invar.mitigations and not options.accept:
         off = column_jobs("invar-mitigations-off", invar, False, program, wanted, MITIGATIONS_OFF)
         report.invar_off = columns_measure(boots, off)["invar-mitigations-off"]
     if "boot" in sets:

@@ -76,6 +76,7 @@ void context_first_run(void);
 extern char kernel_image_start[], kernel_image_end[], kernel_text_start[], kernel_text_end[], kernel_rodata_start[],
     kernel_data_start[];
 extern char kernel_bss_start[], kernel_bss_end[];
+extern char kernel_early_start[], kernel_early_end[]; // early page tables, inside bss
 extern const struct exception_fixup exception_table_start[], exception_table_end[];
 extern char *const smap_sites_start[], *const smap_sites_end[];
 

@@ -169,7 +169,8 @@ boot_gdt_pointer:
 boot_entry_cycles:                              // the counter at the first instruction; not in .bss, which is cleared after it
     .quad 0
 
-    .bss
+    // Given back when all processors run (smp.c).
+    .section .early, "aw", @nobits
     .balign 4096
     .globl boot_root
 boot_root:

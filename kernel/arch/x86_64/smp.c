@@ -14,6 +14,7 @@
 #include <kernel/debug.h>
 #include <kernel/kspace.h>
 #include <kernel/log.h>
+#include <kernel/page.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
@@ -139,6 +140,14 @@ static bool start_one(struct cpu *cpu) {
     return atomic_load_explicit(&cpu->online, memory_order_relaxed);
 }
 
+// The page tables of head.S, which processors start on.
+static void early_tables_free(void) {
+    for (char *p = kernel_early_start; p < kernel_early_end; p += PAGE_SIZE)
+        arch_kernel_unmap((vaddr_t)p);
+    arch_tlb_flush_all();
+    page_free_image(image_to_phys(kernel_early_start), image_to_phys(kernel_early_end));
+}
+
 // The boot archive may lie over the start page: it is put back as it was.
 void arch_start_processors(void) {
     uint8_t *start_page = phys_to_virt(TRAMPOLINE_ADDRESS), *saved;
@@ -146,8 +155,10 @@ void arch_start_processors(void) {
     nstime_t base_ns;
     unsigned started = 1, shift;
 
-    if (cpu_count == 1)
+    if (cpu_count == 1) {
+        early_tables_free();
         return;
+    }
     saved = kmalloc(PAGE_SIZE);
     if (!saved) {
         log_error("smp", "no memory to start processors");
@@ -161,6 +172,8 @@ void arch_start_processors(void) {
     if (!platform_clock_params(&base, &base_ns, &mult, &shift))
         clock_wall_set(clock_wall()); // tells user mode not to read the counter
     log_info("smp", "%u of %u processors run", started, cpu_count);
+    if (started == cpu_count)
+        early_tables_free(); // else one may come late, on them
 }
 
 // From trampoline.S: idle thread's stack, the kernel's own tables, interrupts off.

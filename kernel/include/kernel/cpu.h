@@ -32,7 +32,7 @@ struct cpu {
         tlb_aspace; // id of aspace, 0 while it changes; written here, read anywhere (kernel/vm/shootdown.c)
     _Atomic uint64_t tlb_flush_seq; // flushes of that address space up to this sequence were done here
     struct page_cache_cpu *page_cache;
-    void *slab_magazines; // kernel/vm/slab.c
+    struct slab_magazine *slab_magazines; // kernel/vm/slab.c
     struct timer_queue *timers;
     struct epoch_cpu *epoch;
     struct cpu_call_queue *calls;

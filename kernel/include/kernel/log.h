@@ -52,6 +52,8 @@ uint64_t log_first_sequence(void);
 uint64_t log_next_sequence(void);
 void log_set_console_level(enum log_level level); // records above it are not echoed ("quiet": LOG_ERROR)
 void log_init(void);
+void log_grow(
+    void); // boot, after page_init: a ring for the machine's memory in place of the first one; its records stay
 
 // For the driver of the serial line that is the console too: between begin and end the kernel's own output does not touch the line. Short, any context.
 must_check irq_flags_t log_console_begin(void);

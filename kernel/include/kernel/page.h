@@ -85,6 +85,8 @@ static inline void *page_to_virt(const struct page *p) {
 extern struct page *page_zero; // the one page of zeros: mapped read-only, never counted down to zero
 // Frees the pages of the boot archive that lie below end (of a page that the archive ends in, the whole). Boot thread; never goes back.
 void page_free_archive(paddr_t end);
+// Frees pages of the kernel's image that only boot needed. Boot thread.
+void page_free_image(paddr_t start, paddr_t end);
 
 struct page_stats {
     uint64_t total;                    // what the allocator has, and will have when the boot archive is freed

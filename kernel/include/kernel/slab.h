@@ -22,7 +22,8 @@ struct slab_cache {
     _Atomic uint64_t allocated, slabs; // allocated: objects out of the slabs, those in magazines too
     struct list_node all_node;
 };
-void slab_init(void); // boot, after page_init
+void slab_init(void);                                  // boot, after page_init
+must_check inv_status_t slab_cpu_create(unsigned cpu); // before that processor is started. NO_MEMORY
 // Static caches: define a struct slab_cache and init it once at boot. align 0: natural.
 void slab_cache_init(struct slab_cache *c, const char *name, size_t object_size, size_t align);
 void *slab_alloc(struct slab_cache *c); // NULL: no memory. Contents undefined (poisoned in debug builds)

@@ -115,7 +115,7 @@ struct block *block_get(uint64_t start, uint32_t n, uint64_t hash, bool *out_new
     struct block **bucket = &buckets[(start ^ start >> 16 ^ hash) % BUCKETS];
 
     for (struct block *b = *bucket; b != NULL; b = b->next) {
-        if (b->start == start && b->n == n && b->hash == hash) {
+        if (b->start == start && b->seen == n && b->hash == hash) {
             *out_new = false;
             return b;
         }
@@ -125,7 +125,7 @@ struct block *block_get(uint64_t start, uint32_t n, uint64_t hash, bool *out_new
         return NULL;
     }
     b->start = start;
-    b->n = n;
+    b->n = b->seen = n;
     b->hash = hash;
     b->index = blocks++;
     b->kernel = (int64_t)start < 0;
@@ -134,6 +134,14 @@ struct block *block_get(uint64_t start, uint32_t n, uint64_t hash, bool *out_new
     *bucket = b;
     *out_new = true;
     return b;
+}
+
+void block_cut(const struct block *b) {
+    struct block *writable = (struct block *)b; // of the table, where none is constant
+
+    writable->cut = false;
+    writable->n--;
+    writable->end = b->start + b->offset[b->n];
 }
 
 int block_find(const struct block *b, uint64_t address) {

@@ -28,9 +28,11 @@ enum range_kind range_find(uint64_t address);
 struct block {
     uint64_t start, end;
     uint32_t n;     // instructions
+    uint32_t seen;  // instructions as translated, one more than n when it was cut
     uint32_t index; // number of this block
     bool kernel;    // in the upper half
-    bool pause, hlt, syscall, iret;
+    bool pause, hlt, iret, sysret;
+    bool cut; // its last instruction may be none of it (block_cut())
     enum range_kind kind;
     uint64_t hash;
     struct block *next;
@@ -49,6 +51,10 @@ struct site {
 struct block *block_get(uint64_t start, uint32_t n, uint64_t hash, bool *out_new);
 void block_lock(void);
 void block_unlock(void);
+
+// Takes the last instruction out of a block: QEMU gives up an instruction that crosses the end of a page, but for a block's first, and begins the next block
+// with it; the plugin has seen it in both.
+void block_cut(const struct block *b);
 
 // The number of the instruction at `address` in the block; -1 when none begins there.
 int block_find(const struct block *b, uint64_t address);

@@ -131,9 +131,21 @@ static void entry_count(struct processor *p, const struct block *b) {
     }
 }
 
+// The last instruction of the block before turns out to be the first of this one.
+static void last_cut(struct processor *p) {
+    add(p, p->work, -1);
+    if (profile && counting) {
+        stacks_count(p->stack, p->last, -1);
+    }
+    block_cut(p->last);
+}
+
 void count_block(unsigned processor, const struct block *b) {
     struct processor *p = &processors[processor];
 
+    if (p->last != NULL && p->last->cut && b->start == p->last->start + p->last->offset[p->last->n - 1]) {
+        last_cut(p);
+    }
     if (p->last != NULL) {
         if (b->kind == RANGE_EXCEPTION || b->kind == RANGE_INTERRUPT) {
             entry_count(p, b);

@@ -117,11 +117,11 @@ static void decode_0f(struct cursor *c, struct instruction *i) {
 
     switch (opcode) {
     case 0x01: decode_0f01(modrm, i); break;
-    case 0x05:
-        i->events |= bit(EVENT_SYSCALL);
-        i->syscall = 1;
+    case 0x05: i->events |= bit(EVENT_SYSCALL); break;
+    case 0x07:
+        i->events |= bit(EVENT_SYSRET);
+        i->sysret = 1;
         break;
-    case 0x07: i->events |= bit(EVENT_SYSRET); break;
     case 0x1f: decode_mark(c, i); break;
     case 0x22: i->events |= modrm_reg(modrm) == 3 && !(c->rex & 4) ? bit(EVENT_CR3_WRITE) : 0; break;
     case 0x30: i->events |= bit(EVENT_WRMSR); break;

@@ -49,7 +49,7 @@ struct instruction {
     uint32_t events; // bit per enum event
     enum stack_use stack;
     enum mark mark;
-    uint8_t pause, hlt, syscall, iret, rdtsc; // 1: it is one
+    uint8_t pause, hlt, iret, sysret, rdtsc; // 1: it is one
     uint8_t rep_copy, rep_fill;
     uint8_t store32; // writes 32 bits to memory, in the forms that write device registers
 };

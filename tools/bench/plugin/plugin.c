@@ -22,7 +22,7 @@
 #include <string.h>
 
 // The local APIC's interrupt command register.
-enum { APIC_ICR_OFFSET = 0x300, PAGE_MASK = 0xfff };
+enum { APIC_ICR_OFFSET = 0x300, PAGE_MASK = 0xfff, INSTRUCTION_MAX = 15 };
 #define APIC_ICR_ADDRESS 0xfee00300ULL
 
 int qemu_plugin_version = QEMU_API_VERSION;
@@ -133,6 +133,11 @@ static uint64_t tb_hash(const struct qemu_plugin_tb *tb, size_t n) {
     return hash;
 }
 
+// Whether an instruction whose bytes were fetched up to here may be one that crosses into the next page.
+static bool is_at_page_end(uint64_t end) {
+    return (end & PAGE_MASK) == 0 || (end & PAGE_MASK) > PAGE_MASK - INSTRUCTION_MAX;
+}
+
 // The first time that a block is seen.
 static void block_fill(struct block *b, const struct qemu_plugin_tb *tb) {
     for (uint32_t i = 0; i < b->n; i++) {
@@ -142,8 +147,9 @@ static void block_fill(struct block *b, const struct qemu_plugin_tb *tb) {
         b->end = qemu_plugin_insn_vaddr(insn) + qemu_plugin_insn_size(insn);
         b->pause |= decoded.pause;
         b->hlt |= decoded.hlt;
-        b->syscall |= decoded.syscall;
         b->iret |= decoded.iret;
+        b->sysret |= decoded.sysret;
+        b->cut = i > 0 && !decoded.rep_copy && !decoded.rep_fill && is_at_page_end(b->end);
         if (b->sites == NULL && (decoded.mark != MARK_NONE || decoded.rdtsc)) {
             b->sites = calloc(b->n, sizeof(*b->sites));
         }

@@ -255,6 +255,10 @@ static void leave_to_user(void) {
     fresh = false;
 }
 
+static bool is_entry(const struct block *b) {
+    return b->kind == RANGE_EXCEPTION || b->kind == RANGE_INTERRUPT;
+}
+
 stack_id stacks_block(const struct block *last, const struct block *b) {
     bool was_kernel = last != NULL && last->kernel;
 
@@ -265,9 +269,10 @@ stack_id stacks_block(const struct block *last, const struct block *b) {
         if (b->kind == RANGE_PROGRAM) {
             shadow->depth = 0; // the stack of the program before is gone
         }
-    } else if (!was_kernel) {
+    } else if (!was_kernel ||
+               (is_entry(b) && (last->iret || last->sysret))) { // from user code, though it may not have done anything
         enter_from_user(b);
-    } else if (b->kind == RANGE_EXCEPTION || b->kind == RANGE_INTERRUPT) {
+    } else if (is_entry(b)) {
         if (last->kind != b->kind || last->end != b->start) { // not the way on through the entry's own code
             enter_from_kernel(last, b);
         }

@@ -12,7 +12,7 @@
 #define ARCH_USER_END    0x00007ffffffff000ull // first address above user space
 #define ARCH_DIRECT_MAP  0xffff800000000000ull // all physical memory, read-write, not executable
 #define ARCH_KSPACE_BASE 0xffffc00000000000ull // kernel mappings made at run time: stacks, registers
-#define ARCH_KSPACE_END  0xffffd00000000000ull
+#define ARCH_KSPACE_END  0xffffc18000000000ull // 1.5 TiB: a table of boot for each 512 GiB
 #define ARCH_IMAGE_BASE  0xffffffff80000000ull
 
 #define MMU_READ     (1u << 0)

@@ -156,6 +156,53 @@ static bool copy_to_itself(void) {
 }
 SELFTEST("vm/copies_between_an_object_and_its_own_mapping", copy_to_itself);
 
+// Moves until its budget is used up, and counts; fills what it is given.
+struct limited_mover {
+    size_t moved, zeros, budget;
+};
+
+static size_t move_limited(void *context, void *page, size_t n) {
+    struct limited_mover *m = context;
+    size_t now = MIN(n, m->budget);
+
+    m->budget -= now;
+    m->moved += now;
+    if (page && now > 0)
+        memset(page, 0x5a, now);
+    else if (!page)
+        m->zeros += now;
+    return n - now;
+}
+
+static bool copy_over_holes(void) {
+    static char text[20 * PAGE_SIZE];
+    struct limited_mover m = {.budget = 3 * PAGE_SIZE + 10};
+    struct vmo *v;
+    size_t done;
+
+    SELFTEST_CHECK(vmo_create(&root_job, 20 * PAGE_SIZE, &v) == INV_OK);
+    for (unsigned i = 0; i < 20; i += 3) // more than one look-up's worth, with holes between
+        SELFTEST_CHECK(vmo_write(v, i * PAGE_SIZE + 7, "x", 1, &done) == INV_OK && done == 1);
+    memset(text, 1, sizeof(text));
+    SELFTEST_CHECK(vmo_read(v, 5, text, sizeof(text), &done) == INV_OK && done == sizeof(text) - 5);
+    for (size_t i = 0; i < done; i++)
+        SELFTEST_CHECK(text[i] == ((i + 5) % (3 * PAGE_SIZE) == 7 ? 'x' : 0));
+    // A write that ends early has written what it said, and the rest of its last page is zeros.
+    SELFTEST_CHECK(vmo_write_by(v, 3 * PAGE_SIZE, 9 * PAGE_SIZE, move_limited, &m, &done) == INV_ERR_FAULT);
+    SELFTEST_CHECK(done == 3 * PAGE_SIZE + 10 && m.moved == done);
+    SELFTEST_CHECK(vmo_read(v, 3 * PAGE_SIZE, text, 4 * PAGE_SIZE, &done) == INV_OK);
+    for (size_t i = 0; i < done; i++)
+        SELFTEST_CHECK(text[i] == (i < 3 * PAGE_SIZE + 10 ? 0x5a : 0));
+    // Holes are told as such.
+    m = (struct limited_mover){.budget = SIZE_MAX};
+    SELFTEST_CHECK(vmo_read_by(v, 7 * PAGE_SIZE, 2 * PAGE_SIZE, move_limited, &m, &done) == INV_OK);
+    SELFTEST_CHECK(m.moved == 2 * PAGE_SIZE && m.zeros == 2 * PAGE_SIZE);
+    SELFTEST_CHECK(vmo_read_by(v, 20 * PAGE_SIZE, 1, move_limited, &m, &done) == INV_OK && done == 0);
+    vmo_put(v);
+    return true;
+}
+SELFTEST("vm/copies_over_holes_and_ends_early", copy_over_holes);
+
 static bool stacks(void) {
     char *stack[40];
 

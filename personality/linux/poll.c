@@ -210,6 +210,8 @@ static int64_t sets_get(struct select_sets *s, unsigned n) {
             kfree(s->memory);
             return -LINUX_EFAULT;
         }
+        if (n % 64 != 0)
+            s->wanted[i][s->words - 1] &= (1ull << (n % 64)) - 1; // the others are not looked at
     }
     return 0;
 }
@@ -222,34 +224,41 @@ static int64_t sets_put(const struct select_sets *s) {
     return 0;
 }
 
-static unsigned sets_wanted(const struct select_sets *s, unsigned fd) {
-    unsigned mask = 0;
-    for (int i = 0; i < 3; i++)
-        if ((s->wanted[i][fd / 64] >> (fd % 64) & 1) != 0)
-            mask |= select_masks[i];
-    return mask;
+// The descriptors of one word that stand in any set.
+static uint64_t sets_word(const struct select_sets *s, size_t word) {
+    return s->wanted[0][word] | s->wanted[1][word] | s->wanted[2][word];
 }
 
-static unsigned sets_count(const struct select_sets *s, unsigned n) {
+static unsigned sets_count(const struct select_sets *s) {
     unsigned count = 0;
-    for (unsigned fd = 0; fd < n; fd++)
-        count += sets_wanted(s, fd) != 0;
+    for (size_t word = 0; word < s->words; word++)
+        for (uint64_t left = sets_word(s, word); left != 0; left &= left - 1)
+            count++;
     return count;
 }
 
+// What is waited for at a descriptor: events of poll.
+static unsigned sets_events(const struct select_sets *s, size_t word, uint64_t bit) {
+    unsigned events = 0;
+    for (int i = 0; i < 3; i++)
+        events |= (s->wanted[i][word] & bit) != 0 ? select_masks[i] : 0;
+    return events;
+}
+
 // One entry for each descriptor in any set. EBADF if one of them is not open.
-static int64_t sets_open(const struct select_sets *s, unsigned n, struct polled *p, unsigned *out_count) {
+static int64_t sets_open(const struct select_sets *s, struct polled *p, unsigned *out_count) {
     unsigned count = 0;
     int64_t result = 0;
-    for (unsigned fd = 0; fd < n && result == 0; fd++) {
-        unsigned wanted = sets_wanted(s, fd);
-        if (wanted == 0)
-            continue;
-        p[count].user = (struct linux_pollfd){.fd = (int32_t)fd, .events = (int16_t)wanted};
-        poll_open(&p[count]);
-        if (p[count].ref.file == NULL)
-            result = -LINUX_EBADF;
-        count++;
+    for (size_t word = 0; word < s->words && result == 0; word++) {
+        for (uint64_t left = sets_word(s, word); left != 0 && result == 0; left &= left - 1) {
+            unsigned at = (unsigned)__builtin_ctzll(left);
+            p[count].user = (struct linux_pollfd){.fd = (int32_t)(word * 64 + at),
+                                                  .events = (int16_t)sets_events(s, word, 1ull << at)};
+            poll_open(&p[count]);
+            if (p[count].ref.file == NULL)
+                result = -LINUX_EBADF;
+            count++;
+        }
     }
     *out_count = count;
     return result;
@@ -259,10 +268,12 @@ static int64_t sets_open(const struct select_sets *s, unsigned n, struct polled 
 static unsigned sets_fill(struct select_sets *s, const struct polled *p, unsigned count) {
     unsigned bits = 0;
     for (unsigned i = 0; i < count; i++) {
-        unsigned fd = (unsigned)p[i].user.fd;
+        unsigned fd = (unsigned)p[i].user.fd, ready = (uint16_t)p[i].user.revents;
+        uint64_t bit = 1ull << (fd % 64);
+        if (ready == 0)
+            continue;
         for (int k = 0; k < 3; k++) {
-            uint64_t bit = 1ull << (fd % 64);
-            if ((s->wanted[k][fd / 64] & bit) != 0 && ((uint16_t)p[i].user.revents & select_masks[k]) != 0) {
+            if ((s->wanted[k][fd / 64] & bit) != 0 && (ready & select_masks[k]) != 0) {
                 s->result[k][fd / 64] |= bit;
                 bits++;
             }
@@ -271,12 +282,12 @@ static unsigned sets_fill(struct select_sets *s, const struct polled *p, unsigne
     return bits;
 }
 
-static int64_t select_sets_wait(struct select_sets *s, unsigned n, nstime_t deadline) {
-    unsigned count = sets_count(s, n);
+static int64_t select_sets_wait(struct select_sets *s, nstime_t deadline) {
+    unsigned count = sets_count(s);
     struct polled *p = kmalloc(MAX(count, 1u) * sizeof(*p));
     if (p == NULL)
         return -LINUX_ENOMEM;
-    int64_t result = sets_open(s, n, p, &count);
+    int64_t result = sets_open(s, p, &count);
     if (result == 0)
         result = poll_wait(p, count, deadline);
     if (result > 0)
@@ -294,7 +305,7 @@ static int64_t select_user(struct arch_frame *f, nstime_t deadline) {
     int64_t result = sets_get(&s, most);
     if (result != 0)
         return result;
-    result = select_sets_wait(&s, most, deadline);
+    result = select_sets_wait(&s, deadline);
     if (result >= 0) {
         int64_t copied = sets_put(&s);
         if (copied != 0)

@@ -152,6 +152,7 @@ static uint64_t signal_rtt_batch(unsigned n, void *argument) {
     uint64_t start = bench_now();
 
     for (unsigned i = 0; i < n; i++) {
+        info.si_pid = 0;
         if (kill(t->other, SIGUSR1) != 0 || sigwaitinfo(&awaited, &info) != SIGUSR1 || info.si_pid != t->other) {
             bench_fail("a signal's way there and back");
         }

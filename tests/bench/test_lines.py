@@ -7,7 +7,7 @@ import unittest
 from boot import boot_parse
 from failure import Failure
 from lines import Malformed, named_numbers, output_parse
-from memory import owners_parse
+from memory import owners_parse, used_of
 
 GOOD = """SeaBIOS says something
 [    0.000001] clock: found
@@ -144,6 +144,8 @@ class FilesTest(unittest.TestCase):
 
     def test_owners_are_the_total(self) -> None:
         self.assertEqual(owners_parse(["| a 3", "| b 4", "| total 7"]), [("a", 3), ("b", 4), ("total", 7)])
+        parts = owners_parse(["| a 3", "| free 4", "| total 7", "| a.b 2"])
+        self.assertEqual((len(parts), used_of(parts)), (4, 3))
         self.assertEqual(owners_parse([]), [])
         for bad in (["| a 3", "| total 4"], ["| a 3"], ["a 3"], ["| a x"]):
             with self.subTest(bad=bad), self.assertRaises(Failure):

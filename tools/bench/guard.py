@@ -22,7 +22,7 @@ from kernels import FOLDER, ROOT, Kernel, Program, compiler_version, debian_fetc
 from lines import Output
 from machine import Boots
 from measure import Job, Wanted, column_jobs, columns_measure, output_read
-from memory import owners_parse, shell_try
+from memory import owners_parse, shell_try, used_of
 from reference import HOW_TO_ACCEPT, Kept, Reference, linux_read, reference_read
 from rows import SCORED, SCORED_ROWS, SHOWN, rows_sorted
 
@@ -145,8 +145,9 @@ def shell_guard(invar: Kernel, reference: Reference, verdicts: Verdicts) -> None
     if lines is None:
         verdicts.give("shell_memory", [f"no shell with {least} MiB; {HOW_TO_ACCEPT}"], f"./invar run --mem {least}M --smp 1 -- sh -c 'echo shell'")
         return
-    total = dict(owners_parse(lines)).get("total", 0)
-    faults = over("shell_kib", total, reference.shell_total, None) if reference.shell_total else []
+    used = used_of(owners_parse(lines))
+    print(f"    shell_kib: {used:,} KiB used at the shell with {least} MiB")
+    faults = over("shell_kib", used, reference.shell_used, None) if reference.shell_used else []
     verdicts.give("shell_memory", faults, "./invar bench memory")
 
 

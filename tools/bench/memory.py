@@ -20,12 +20,12 @@ class Memory:
     """What the shell needs."""
 
     least: int  # MiB of the smallest machine with a shell; 0: none up to MOST
-    owners: list[tuple[str, int]] = field(default_factory=list)  # KiB; empty where the kernel does not say
+    owners: list[tuple[str, int]] = field(default_factory=list)  # KiB; a name with a dot is a part of an owner; empty where the kernel does not say
 
     @property
-    def total(self) -> int:
-        """KiB of all owners together; 0 where the kernel does not say."""
-        return dict(self.owners).get("total", 0)
+    def used(self) -> int:
+        """KiB of all owners but "free" together; 0 where the kernel does not say."""
+        return used_of(self.owners)
 
     def to_json(self) -> dict[str, object]:
         """For the report."""
@@ -60,6 +60,12 @@ def memory_measure(kernel: Path) -> Memory:
     return Memory(0)
 
 
+def used_of(owners: list[tuple[str, int]]) -> int:
+    """KiB that somebody owns."""
+    found = dict(owners)
+    return found.get("total", 0) - found.get("free", 0)
+
+
 def owners_parse(lines: list[str]) -> list[tuple[str, int]]:
     """The owners out of the shell's lines: all together are the total."""
     try:
@@ -67,7 +73,7 @@ def owners_parse(lines: list[str]) -> list[tuple[str, int]]:
             raise Malformed("a line that is not the file's")
         owners = named_numbers([line[2:] for line in lines])
         total = [kib for name, kib in owners if name == "total"]
-        if owners and (len(total) != 1 or total[0] != sum(kib for name, kib in owners if name != "total")):
+        if owners and (len(total) != 1 or total[0] != sum(kib for name, kib in owners if name != "total" and "." not in name)):
             raise Malformed("the owners together are not the total")
     except Malformed as malformed:
         raise Failure(f"bench: /proc/invar/memory: {malformed}", FAILED) from malformed

@@ -181,7 +181,8 @@ def memory_text(report: Report) -> str:
         return "memory: no shell started"
     lines = [f"memory: a shell starts with {memory.least} MiB"]
     if memory.owners:
-        lines.append(table([["owner", "KiB"], *([name, f"{kib:,}"] for name, kib in memory.owners)]))
+        owners = [(f"  {name}" if "." in name else name, kib) for name, kib in memory.owners if kib]
+        lines.append(table([["owner", "KiB"], *([name, f"{kib:,}"] for name, kib in owners), ["used: all but free", f"{memory.used:,}"]]))
     else:
         lines.append("(the kernel does not say who owns what: no /proc/invar/memory)")
     return "\n".join(lines)

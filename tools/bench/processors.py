@@ -70,20 +70,20 @@ def figures_combine(runs: list[Figures]) -> Figures:
     return combined
 
 
-def _run(boots: Boots, guest: Guest, row: str, count: int, plugin: Path, archive: Path, folder: Path) -> Figures | None:
-    """One boot; None where the kernel does not have the row."""
-    extended = archive_extend(archive, [("bench/command", f"--parallel {count} --row {row}\n".encode(), 0o644)], folder / "archive")
-    machine = ThreadMachine(f"{guest.name} {row} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count)
+def _run(boots: Boots, guest: Guest, rows: list[str], count: int, plugin: Path, archive: Path, folder: Path) -> dict[str, Figures]:
+    """One boot with all rows, one after the other; those that the kernel does not have are not in the answer."""
+    arguments = f"--parallel {count} " + " ".join(f"--row {row}" for row in rows)
+    extended = archive_extend(archive, [("bench/command", f"{arguments}\n".encode(), 0o644)], folder / "archive")
+    machine = ThreadMachine(f"{guest.name} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count)
     text, windows = observe(boots, machine, plugin, guest.guest_map, folder / f"processors-{guest.name}.out")
     try:
         output = output_parse(text)
     except Malformed as malformed:
         raise Failure(f"bench: {machine.what}: {malformed}; its console: {boots.log_of(machine)}", FAILED) from malformed
-    if row in output.none:
-        return None
-    if row not in output.parallel or len(windows) != 1:
-        raise Failure(f"bench: {machine.what}: {output.broken.get(row, 'no figure')}; its console: {boots.log_of(machine)}", FAILED)
-    return figures_of(windows[0], output.parallel[row].operations)
+    if output.broken or len(windows) != len(output.parallel):
+        broken = ", ".join(f"{row}: {what}" for row, what in output.broken.items())
+        raise Failure(f"bench: {machine.what}: {broken or 'rows and measured stretches are not as many'}; its console: {boots.log_of(machine)}", FAILED)
+    return {row: figures_of(window, parallel.operations) for (row, parallel), window in zip(output.parallel.items(), windows)}
 
 
 def guests_of(boots: Boots, invar: Kernel | None, linux: Kernel | None, archive: Path, folder: Path) -> list[Guest]:
@@ -101,16 +101,15 @@ def guests_of(boots: Boots, invar: Kernel | None, linux: Kernel | None, archive:
 def rows_measure(boots: Boots, guests: list[Guest], rows: list[str], counts: list[int], archive: Path, folder: Path) -> dict[str, dict[str, dict[int, Figures]]]:
     """row -> kernel -> processors -> figures; what a kernel does not have is not there."""
     plugin = plugin_build(folder)
-    found: dict[str, dict[str, dict[int, Figures]]] = {}
-    for row in rows:
-        for guest in guests:
-            of_guest = found.setdefault(row, {}).setdefault(guest.name, {})
-            for count in counts:
-                print(f"invar: bench: {guest.name} {row} on {count}", file=sys.stderr)
-                runs = [_run(boots, guest, row, count, plugin, archive, folder) for _ in range(RUNS)]
-                figures = [run for run in runs if run is not None]
+    found: dict[str, dict[str, dict[int, Figures]]] = {row: {guest.name: {} for guest in guests} for row in rows}
+    for guest in guests:
+        for count in counts:
+            print(f"invar: bench: {guest.name} on {count} processor{'s' if count > 1 else ''}, {RUNS} runs", file=sys.stderr)
+            runs = [_run(boots, guest, rows, count, plugin, archive, folder) for _ in range(RUNS)]
+            for row in rows:
+                figures = [run[row] for run in runs if row in run]
                 if figures:
-                    of_guest[count] = figures_combine(figures)
+                    found[row][guest.name][count] = figures_combine(figures)
     return found
 
 

@@ -3,9 +3,9 @@
 """The same rows on 1, 2, 4 and 8 processors at once: instructions an operation, those of waiting apart.
 
 Every processor runs a copy of the row (`bench --parallel N`) on a machine whose processors are threads of the host, and the counting plugin counts from
-outside, the same way on every kernel. busy: user and kernel; spin: waiting with PAUSE; idle: the idle loop. No two such runs are alike, so each figure is
-the median of several, with their spread. With more processors than the host has, one that waits for another spins or idles longer than on real ones: busy
-is the figure to read.
+outside, the same way on every kernel, all between the rows' marks: also what a row prepares in its batches outside its own clock readings. busy: user and
+kernel; spin: waiting with PAUSE; idle: the idle loop. No two such runs are alike, so each figure is the median of several, with their spread. With more
+processors than the host has, one that waits for another spins or idles longer than on real ones: busy is the figure to read.
 """
 
 import argparse
@@ -113,6 +113,12 @@ def rows_measure(boots: Boots, guests: list[Guest], rows: list[str], counts: lis
     return found
 
 
+def _columns(guest: str, figures: Figures) -> dict[str, float]:
+    """The report's columns of one kernel."""
+    columns = {f"{guest} {name}": figures[name] for name in ("busy", *_WAITS, "icr_write", "invlpg")}
+    return columns | {f"{guest} spread %": 100 * figures["busy spread"]}
+
+
 def measure(boots: Boots, invar: Kernel, program: Program, wanted: Wanted, linux: Kernel | None = None) -> list[Scaling]:
     """For the whole report: the rows that were asked for, or else those of ROWS that the program has."""
     rows = [row for row in wanted.rows or ROWS if row in program.rows]
@@ -123,7 +129,7 @@ def measure(boots: Boots, invar: Kernel, program: Program, wanted: Wanted, linux
         by_count: dict[int, dict[str, float]] = {}
         for guest, counts in guests.items():
             for count, figures in counts.items():
-                by_count.setdefault(count, {}).update({f"{guest} {name}": 100 * value if name == "busy spread" else value for name, value in figures.items()})
+                by_count.setdefault(count, {}).update(_columns(guest, figures))
         scaling.append(Scaling(row, dict(sorted(by_count.items()))))
     return scaling
 

@@ -21,7 +21,7 @@ command  150 yes tests/command/run
 terminal  60 yes tests/terminal/run
 linux     90 yes tests/linux/run
 hostile   90 yes tests/hostile/run
-figures   60 yes tests/figures/run
+bench     90 yes tests/bench/run
 release 5400 no  tests/release/run
 '
 

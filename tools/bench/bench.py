@@ -254,7 +254,7 @@ def profile_row(options: Options, invar: Kernel, program: Program) -> int:
     import profile  # the module of this folder
 
     assert options.profile
-    return int(profile.main(options.profile, str(invar.path), str(program.archive), options.seeds[0], str(FOLDER / "profile")) or 0)
+    return int(profile.main(options.profile, str(invar.path), str(program.archive), options.seeds[0], str(FOLDER)) or 0)
 
 
 def _interrupted(number: int, _frame: FrameType | None) -> NoReturn:

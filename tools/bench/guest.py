@@ -26,7 +26,8 @@ _STUB = 16  # bytes of one of Invar's 256 entry stubs
 _STUBS = "entry_stubs"
 
 _LINUX_EXCEPTIONS = r"asm_exc_(?!nmi|xen|.*noist).*"
-_LINUX_INTERRUPTS = r"asm_sysvec_.*|asm_common_interrupt|asm_spurious_interrupt|irq_entries_start|spurious_entries_start|asm_exc_nmi.*"
+_LINUX_INTERRUPTS = r"asm_sysvec_.*|asm_exc_nmi.*"
+_LINUX_STUBS = r"irq_entries_start|spurious_entries_start"  # many small ones, that go on elsewhere
 _LINUX_IDLE = (
     r"do_idle|cpu_startup_entry|call_cpuidle|cpu_idle_poll|default_idle(_call)?|arch_cpu_idle(_.*)?|(pv_)?native_safe_halt|acpi_idle_.*|"
     r"cpuidle_.*|menu_(select|reflect|update)|ladder_select_state|haltpoll_.*|tick_nohz_(idle_.*|get_sleep_length|next_event|stop_tick|get_next_hrtimer|retain_tick)|"
@@ -44,16 +45,17 @@ def invar_ranges(kernel: Symbols) -> list[Range]:
     for stubs in kernel.named(_STUBS):
         middle = stubs.start + 32 * _STUB
         ranges += [(stubs.start, middle, "exception"), (middle, stubs.start + 256 * _STUB, "interrupt")]
-    ranges += [(found.start, found.end, "thread") for found in kernel.named("context_first_run")]
+    ranges += [(found.start, found.start + 1, "thread") for found in kernel.named("context_first_run")]
     ranges += [(found.start, found.end, "idle") for found in kernel.named("sched_idle_loop")]
     return ranges
 
 
 def linux_ranges(kernel: Symbols) -> list[Range]:
-    """The same of Linux on x86-64."""
-    ranges = [(found.start, found.end, "exception") for found in kernel.named(_LINUX_EXCEPTIONS)]
-    ranges += [(found.start, found.end, "interrupt") for found in kernel.named(_LINUX_INTERRUPTS)]
-    ranges += [(found.start, found.end, "thread") for found in kernel.named("ret_from_fork")]
+    """The same of Linux on x86-64. An entry comes back to its own code, so that only the first instruction is one."""
+    ranges = [(found.start, found.start + 1, "exception") for found in kernel.named(_LINUX_EXCEPTIONS)]
+    ranges += [(found.start, found.start + 1, "interrupt") for found in kernel.named(_LINUX_INTERRUPTS)]
+    ranges += [(found.start, found.end, "interrupt") for found in kernel.named(_LINUX_STUBS)]
+    ranges += [(found.start, found.start + 1, "thread") for found in kernel.named("ret_from_fork")]
     ranges += [(found.start, found.end, "idle") for found in kernel.named(_LINUX_IDLE)]
     return ranges
 

@@ -3,9 +3,9 @@
 """The same rows on 1, 2, 4 and 8 processors at once: instructions an operation, those of waiting apart.
 
 Every processor runs a copy of the row (`bench --parallel N`) on a machine whose processors are threads of the host, and the counting plugin counts from
-outside, the same way on every kernel. busy: user and kernel; spin: waiting with PAUSE; idle: the idle loop. No two such runs are alike, so each figure is
-the median of several, with their spread. With more processors than the host has, one that waits for another spins or idles longer than on real ones: busy
-is the figure to read.
+outside, the same way on every kernel, all between the rows' marks: also what a row prepares in its batches outside its own clock readings. busy: user and
+kernel; spin: waiting with PAUSE; idle: the idle loop. No two such runs are alike, so each figure is the median of several, with their spread. With more
+processors than the host has, one that waits for another spins or idles longer than on real ones: busy is the figure to read.
 """
 
 import argparse
@@ -70,20 +70,20 @@ def figures_combine(runs: list[Figures]) -> Figures:
     return combined
 
 
-def _run(boots: Boots, guest: Guest, row: str, count: int, plugin: Path, archive: Path, folder: Path) -> Figures | None:
-    """One boot; None where the kernel does not have the row."""
-    extended = archive_extend(archive, [("bench/command", f"--parallel {count} --row {row}\n".encode(), 0o644)], folder / "archive")
-    machine = ThreadMachine(f"{guest.name} {row} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count)
+def _run(boots: Boots, guest: Guest, rows: list[str], count: int, plugin: Path, archive: Path, folder: Path) -> dict[str, Figures]:
+    """One boot with all rows, one after the other; those that the kernel does not have are not in the answer."""
+    arguments = f"--parallel {count} " + " ".join(f"--row {row}" for row in rows)
+    extended = archive_extend(archive, [("bench/command", f"{arguments}\n".encode(), 0o644)], folder / "archive")
+    machine = ThreadMachine(f"{guest.name} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count)
     text, windows = observe(boots, machine, plugin, guest.guest_map, folder / f"processors-{guest.name}.out")
     try:
         output = output_parse(text)
     except Malformed as malformed:
         raise Failure(f"bench: {machine.what}: {malformed}; its console: {boots.log_of(machine)}", FAILED) from malformed
-    if row in output.none:
-        return None
-    if row not in output.parallel or len(windows) != 1:
-        raise Failure(f"bench: {machine.what}: {output.broken.get(row, 'no figure')}; its console: {boots.log_of(machine)}", FAILED)
-    return figures_of(windows[0], output.parallel[row].operations)
+    if output.broken or len(windows) != len(output.parallel):
+        broken = ", ".join(f"{row}: {what}" for row, what in output.broken.items())
+        raise Failure(f"bench: {machine.what}: {broken or 'rows and measured stretches are not as many'}; its console: {boots.log_of(machine)}", FAILED)
+    return {row: figures_of(window, parallel.operations) for (row, parallel), window in zip(output.parallel.items(), windows)}
 
 
 def guests_of(boots: Boots, invar: Kernel | None, linux: Kernel | None, archive: Path, folder: Path) -> list[Guest]:
@@ -101,17 +101,22 @@ def guests_of(boots: Boots, invar: Kernel | None, linux: Kernel | None, archive:
 def rows_measure(boots: Boots, guests: list[Guest], rows: list[str], counts: list[int], archive: Path, folder: Path) -> dict[str, dict[str, dict[int, Figures]]]:
     """row -> kernel -> processors -> figures; what a kernel does not have is not there."""
     plugin = plugin_build(folder)
-    found: dict[str, dict[str, dict[int, Figures]]] = {}
-    for row in rows:
-        for guest in guests:
-            of_guest = found.setdefault(row, {}).setdefault(guest.name, {})
-            for count in counts:
-                print(f"invar: bench: {guest.name} {row} on {count}", file=sys.stderr)
-                runs = [_run(boots, guest, row, count, plugin, archive, folder) for _ in range(RUNS)]
-                figures = [run for run in runs if run is not None]
+    found: dict[str, dict[str, dict[int, Figures]]] = {row: {guest.name: {} for guest in guests} for row in rows}
+    for guest in guests:
+        for count in counts:
+            print(f"invar: bench: {guest.name} on {count} processor{'s' if count > 1 else ''}, {RUNS} runs", file=sys.stderr)
+            runs = [_run(boots, guest, rows, count, plugin, archive, folder) for _ in range(RUNS)]
+            for row in rows:
+                figures = [run[row] for run in runs if row in run]
                 if figures:
-                    of_guest[count] = figures_combine(figures)
+                    found[row][guest.name][count] = figures_combine(figures)
     return found
+
+
+def _columns(guest: str, figures: Figures) -> dict[str, float]:
+    """The report's columns of one kernel."""
+    columns = {f"{guest} {name}": figures[name] for name in ("busy", *_WAITS, "icr_write", "invlpg")}
+    return columns | {f"{guest} spread %": 100 * figures["busy spread"]}
 
 
 def measure(boots: Boots, invar: Kernel, program: Program, wanted: Wanted, linux: Kernel | None = None) -> list[Scaling]:
@@ -124,7 +129,7 @@ def measure(boots: Boots, invar: Kernel, program: Program, wanted: Wanted, linux
         by_count: dict[int, dict[str, float]] = {}
         for guest, counts in guests.items():
             for count, figures in counts.items():
-                by_count.setdefault(count, {}).update({f"{guest} {name}": 100 * value if name == "busy spread" else value for name, value in figures.items()})
+                by_count.setdefault(count, {}).update(_columns(guest, figures))
         scaling.append(Scaling(row, dict(sorted(by_count.items()))))
     return scaling
 

@@ -19,9 +19,11 @@ from pathlib import Path
 from archive import archive_extend
 from failure import FAILED, Failure
 from flame import flame_svg
-from guest import invar_ranges, map_write, program_ranges
+from guest import Range, invar_ranges, linux_ranges, map_write, program_ranges
+from kallsyms import linux_symbols
+from kernels import debian_fetch
 from lines import Malformed, Output, Row, output_parse
-from machine import INVAR_WORDS, Boots, Machine
+from machine import INVAR_WORDS, LINUX_WORDS, Boots, Machine
 from observe import WORK, Window, observe, plugin_build
 from stacks import ENTRY, Frame, Stack, folded_text, stacks_fold, sums_by_function
 from symbols import Symbols, symbols_of_elf
@@ -76,15 +78,38 @@ def _row_of(text: str, name: str) -> Row:
     return output.rows[name]
 
 
-def profile_take(row: str, kernel_elf: Path, archive: Path, seed: int, folder: Path) -> Profile:
+@dataclass(frozen=True)
+class Guest:
+    """The kernel that is profiled: its name for people, its file, its symbols, what the plugin has to know of it, its command line."""
+
+    name: str
+    path: Path
+    symbols: Symbols
+    ranges: list[Range]
+    append: str
+
+
+def invar_guest(kernel_elf: Path) -> Guest:
+    """Invar's kernel."""
+    symbols = symbols_of_elf(kernel_elf)
+    return Guest("Invar", kernel_elf, symbols, invar_ranges(symbols), f"{INVAR_WORDS} init=/bench/bench")
+
+
+def linux_guest(archive: Path, folder: Path) -> Guest:
+    """Debian's kernel: one boot more, the first time, tells its symbols."""
+    kernel = debian_fetch()
+    symbols = linux_symbols(Boots(folder, 1, True), kernel.path, archive, folder)
+    return Guest("Linux", kernel.path, symbols, linux_ranges(symbols), f"{LINUX_WORDS} rdinit=/bench/bench")
+
+
+def profile_take(row: str, guest: Guest, archive: Path, seed: int, folder: Path) -> Profile:
     """Boots and counts. The program with its symbols stands beside its archive."""
-    kernel = symbols_of_elf(kernel_elf)
     program = symbols_of_elf(archive.parent / "bench")
     user = program + symbols_of_elf(archive.parent / "child")
     guest_map, out, raw = (folder / f"profile-{row}.{kind}" for kind in ("map", "out", "stacks"))
-    map_write(guest_map, invar_ranges(kernel) + program_ranges(user))
+    map_write(guest_map, guest.ranges + program_ranges(user))
     extended = archive_extend(archive, [("bench/command", f"--row {row}\n".encode(), 0o644)], folder / "archive")
-    machine = Machine(f"profile {row}", kernel_elf, extended, f"{INVAR_WORDS} init=/bench/bench", seed=seed)
+    machine = Machine(f"profile {row}", guest.path, extended, guest.append, seed=seed)
     plugin = plugin_build(folder)
     boots = Boots(folder, 1, True)
     for by_clock in (True, False):
@@ -94,7 +119,7 @@ def profile_take(row: str, kernel_elf: Path, archive: Path, seed: int, folder: P
             raise Failure(f"bench: --profile {row}: the row has {len(windows)} measured stretches, 1 is needed", FAILED)
         if windows[0].readings > 0 and windows[0].readings % (2 * found.batches) == 0:
             break
-    folded = stacks_fold(raw.read_text(), kernel, user)
+    folded = stacks_fold(raw.read_text(), guest.symbols, user)
     for path in (guest_map, out, raw):
         path.unlink()
     return Profile(found, windows[0], folded, by_clock)
@@ -151,13 +176,17 @@ def profile_text(profile: Profile) -> str:
 
 
 def main(row: str, kernel_elf: str, archive: str, seed: int, out_folder: str) -> int:
-    """Profiles the row, prints the table and leaves profile-ROW.svg and profile-ROW.folded in out_folder; the status."""
+    """Profiles the row on Invar, prints the table and leaves profile-ROW.svg and profile-ROW.folded in out_folder; the status."""
     folder = Path(out_folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    profile = profile_take(row, Path(kernel_elf), Path(archive).resolve(), seed, folder)
-    picture = folder / f"profile-{row}.svg"
+    return profile_guest(row, invar_guest(Path(kernel_elf)), Path(archive).resolve(), seed, folder / f"profile-{row}.svg")
+
+
+def profile_guest(row: str, guest: Guest, archive: Path, seed: int, picture: Path) -> int:
+    """The same on either kernel."""
+    profile = profile_take(row, guest, archive, seed, picture.parent)
     title = f"{row}: {profile.total / profile.operations:,.0f} instructions an operation"
-    subtitle = f"Invar, one processor, deterministic time, seed {seed}, {profile.operations:,} operations; width is instructions with all that was called"
+    subtitle = f"{guest.name}, one processor, deterministic time, seed {seed}, {profile.operations:,} operations; width is instructions with all that was called"
     picture.write_text(flame_svg(profile.folded, profile.operations, title, subtitle))
     picture.with_suffix(".folded").write_text(folded_text(profile.folded))
     print(profile_text(profile))
@@ -166,16 +195,21 @@ def main(row: str, kernel_elf: str, archive: str, seed: int, out_folder: str) ->
 
 
 def command_line() -> int:
-    """profile.py ROW [--kernel FILE] [--archive FILE] [--seed N] [--out FOLDER]"""
+    """profile.py ROW [--linux | --kernel FILE] [--archive FILE] [--seed N] [--out FOLDER]"""
     root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(description="Where the instructions of a row go.")
     parser.add_argument("row")
     parser.add_argument("--kernel", default=str(root / "build/release/invar.elf"))
+    parser.add_argument("--linux", action="store_true", help="profile Debian's kernel, to compare")
     parser.add_argument("--archive", default=str(root / "build/bench/bench.cpio"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default=str(root / "build/bench"))
     options = parser.parse_args()
     try:
+        if options.linux:
+            folder, archive = Path(options.out).resolve(), Path(options.archive).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            return profile_guest(options.row, linux_guest(archive, folder), archive, options.seed, folder / f"profile-linux-{options.row}.svg")
         return main(options.row, options.kernel, options.archive, options.seed, options.out)
     except Failure as failure:
         print(f"invar: {failure.text}", file=sys.stderr)

@@ -239,12 +239,18 @@ static bool switches_between_threads_are_counted(void) {
 }
 SELFTEST("counters/switches_between_threads_are_counted", switches_between_threads_are_counted);
 
+// An interrupt that is taken while the processor is busy, or with others, needs fewer exits than one of its own.
 static bool idle_waits_are_exits_and_interrupts(void) {
-    uint64_t exits = counter_read(exits), interrupts = counter_read(interrupts);
+    bool seen = false;
 
-    selftest_sleep(NSEC_PER_MSEC);
-    SELFTEST_CHECK(counter_read(interrupts) > interrupts);
-    SELFTEST_CHECK(counter_read(exits) >= exits + 3); // the timer is set, the processor halts, the interrupt is ended
+    for (unsigned i = 0; i < TRIES && !seen; i++) {
+        uint64_t exits = counter_read(exits), interrupts = counter_read(interrupts);
+        selftest_sleep(NSEC_PER_MSEC);
+        SELFTEST_CHECK(counter_read(interrupts) > interrupts);
+        SELFTEST_CHECK(counter_read(exits) > exits);
+        seen = counter_read(exits) >= exits + 3; // the timer is set, the processor halts, the interrupt is ended
+    }
+    SELFTEST_CHECK(seen);
     return true;
 }
 SELFTEST("counters/idle_waits_are_exits_and_interrupts", idle_waits_are_exits_and_interrupts);

@@ -3,7 +3,8 @@
 //
 // The page allocator: pages and blocks for all of the kernel, in any context but under locks of rank PAGE_ALLOCATOR and
 // above. Single pages come from a cache of the processor, which is filled from and emptied into the buddy system
-// (page_buddy.c) in batches; blocks come from the buddy system itself.
+// (page_buddy.c) in batches; blocks come from the buddy system itself. A few pages that were given back as zeros (page
+// tables, whose few entries were cleared one by one) are kept apart for the next who wants zeros.
 //
 // Three classes of callers share the memory. User memory (PAGE_USER) fails while reserve_user pages are left, the
 // kernel while reserve_kernel are left, PAGE_ATOMIC takes all: so user exhaustion always leaves the kernel room to
@@ -33,10 +34,13 @@
 #include <kernel/string.h>
 #include <kernel/trace.h>
 
+#define ZEROED_LIMIT 16 // pages a processor
+
 struct page_cache_cpu {
     /* this processor, interrupts off: */
-    struct page *head; // linked through next_cached
-    unsigned count;
+    struct page *head;   // linked through next_cached
+    struct page *zeroed; // the same; their contents are zeros
+    unsigned count, zeroed_count;
     // Pages allocated less pages freed here, by state; summed over processors by page_get_stats.
     int64_t in_use[PAGE_STATE_COUNT];
 } aligned_to(ARCH_CACHE_LINE);
@@ -78,7 +82,16 @@ static struct page *cache_fill(struct page_cache_cpu *c, unsigned flags) {
     return c->head;
 }
 
-// Interrupts off. Gives pages back until keep are left.
+// Interrupts off; there is one.
+static struct page *zeroed_pop(struct page_cache_cpu *c) {
+    struct page *p = c->zeroed;
+
+    c->zeroed = p->next_cached;
+    c->zeroed_count--;
+    return p;
+}
+
+// Interrupts off. Gives pages back until keep are left; none of the zeroed ones if that is none.
 static void cache_drain(struct page_cache_cpu *c, unsigned keep) {
     irq_flags_t irq = spin_lock_irq(&page_lock);
 
@@ -88,22 +101,38 @@ static void cache_drain(struct page_cache_cpu *c, unsigned keep) {
         c->count--;
         buddy_give(&buddy, p, 0);
     }
+    while (keep == 0 && c->zeroed) {
+        struct page *p = zeroed_pop(c);
+        page_check_unzero(p);
+        buddy_give(&buddy, p, 0);
+    }
     spin_unlock_irq(&page_lock, irq);
 }
 
-static struct page *single_take(unsigned flags, enum page_state state) {
+// *out_zeroed: its contents are zeros already.
+static struct page *single_take(unsigned flags, enum page_state state, bool *out_zeroed) {
     irq_flags_t irq = arch_irq_save();
     struct page_cache_cpu *c = &caches[arch_cpu_id()];
-    struct page *p = c->head;
+    bool zeroed = c->zeroed && (flags & PAGE_ZERO);
+    struct page *p = zeroed ? c->zeroed : c->head;
 
     if (unlikely(!p))
         p = cache_fill(c, flags);
+    if (unlikely(!p)) {
+        p = c->zeroed;
+        zeroed = true;
+    }
     if (likely(p)) {
-        c->head = p->next_cached;
-        c->count--;
+        if (zeroed) {
+            (void)zeroed_pop(c);
+        } else {
+            c->head = p->next_cached;
+            c->count--;
+        }
         c->in_use[state]++;
     }
     arch_irq_restore(irq);
+    *out_zeroed = zeroed;
     return p;
 }
 
@@ -135,13 +164,14 @@ static struct page *block_take(unsigned order, unsigned flags, enum page_state s
 
 struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, struct job *job) {
     size_t size = PAGE_SIZE << order;
+    bool zeroed = false;
 
     DEBUG_ASSERT(order <= PAGE_MAX_ORDER && state >= PAGE_KERNEL && state < PAGE_STATE_COUNT);
     if (page_check_inject())
         return NULL;
     if (job && job_charge(job, JOB_MEMORY, size) != INV_OK)
         return NULL;
-    struct page *p = likely(order == 0) ? single_take(flags, state) : block_take(order, flags, state);
+    struct page *p = likely(order == 0) ? single_take(flags, state, &zeroed) : block_take(order, flags, state);
     if (unlikely(!p)) {
         if (job)
             job_uncharge(job, JOB_MEMORY, size);
@@ -156,7 +186,7 @@ struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, s
     p->unmap_seq = 0;
     atomic_store_explicit(&p->pins, 0, memory_order_relaxed);
     atomic_store_explicit(&p->count, 1, memory_order_relaxed);
-    if (flags & PAGE_ZERO)
+    if ((flags & PAGE_ZERO) && !zeroed)
         memset(page_to_virt(p), 0, size);
     trace(page_alloc, order, page_to_phys(p), 0);
     return p;
@@ -168,19 +198,26 @@ void page_get(struct page *p) {
     (void)old;
 }
 
-static void page_free(struct page *p) {
+// zeroed: its contents are zeros, and it is a single page.
+static void page_free(struct page *p, bool zeroed) {
     unsigned order = p->order, state = p->state;
 
     trace(page_free, page_to_phys(p), 0, 0);
     if (state != PAGE_SLAB && p->job)
         job_uncharge(p->job, JOB_MEMORY, PAGE_SIZE << order);
-    page_check_free(p, order);
+    zeroed = zeroed &&
+             caches[arch_cpu_id()].zeroed_count < ZEROED_LIMIT; // or some more, if another processor's is meant
+    page_check_free(p, order, zeroed);
     kasan_poison(page_to_virt(p), PAGE_SIZE << order, KASAN_FREED);
     irq_flags_t irq = arch_irq_save();
     struct page_cache_cpu *c = &caches[arch_cpu_id()];
     c->in_use[state] -= (int64_t)1 << order;
     p->state = PAGE_RESERVED;
-    if (likely(order == 0)) {
+    if (zeroed) {
+        p->next_cached = c->zeroed;
+        c->zeroed = p;
+        c->zeroed_count++;
+    } else if (likely(order == 0)) {
         p->next_cached = c->head;
         c->head = p;
         if (unlikely(++c->count > cache_limit))
@@ -203,7 +240,13 @@ void page_put(struct page *p) {
     } else {
         atomic_store_explicit(&p->count, 0, memory_order_relaxed);
     }
-    page_free(p);
+    page_free(p, false);
+}
+
+void page_put_zeroed(struct page *p) {
+    ASSERT(p->order == 0 && atomic_load_explicit(&p->count, memory_order_acquire) == 1);
+    atomic_store_explicit(&p->count, 0, memory_order_relaxed);
+    page_free(p, true);
 }
 
 // Free memory that was never used: nothing is known of its pages.
@@ -230,7 +273,7 @@ void page_get_stats(struct page_stats *out) {
     };
     // A page may be allocated on one processor and freed on another: only the sums are counts.
     for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
-        out->free += caches[cpu].count;
+        out->free += caches[cpu].count + caches[cpu].zeroed_count;
         for (unsigned s = PAGE_KERNEL; s < PAGE_STATE_COUNT; s++)
             out->in_use[s] += (uint64_t)caches[cpu].in_use[s];
     }

@@ -35,10 +35,25 @@ bool page_check_inject(void) {
 
 // slab_fresh is free for use in a free page: POISONED says that it was freed here and not merely never used since boot.
 #define POISONED 0xf4ee
+// And this that it was zeros when it was freed.
+#define ZEROED 0x2e20
 
-void page_check_free(struct page *p, unsigned order) {
+static void contents_check(const struct page *p, uint64_t expected, const char *what) {
+    const uint64_t *word = page_to_virt(p);
+
+    for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i++)
+        if (unlikely(word[i] != expected))
+            panic("page %lx %s: word %zu is %lx", page_to_phys(p), what, i, word[i]);
+}
+
+void page_check_free(struct page *p, unsigned order, bool zeroed) {
     if (p->state == PAGE_FREE || p->state == PAGE_RESERVED)
         panic("page %lx freed while its state is %u", page_to_phys(p), p->state);
+    if (zeroed) {
+        contents_check(p, 0, "was given back as zeros");
+        p->slab_fresh = ZEROED;
+        return;
+    }
     uint64_t *word = page_to_virt(p);
     for (size_t i = 0; i < (PAGE_SIZE << order) / sizeof(*word); i++)
         word[i] = POISON;
@@ -46,18 +61,16 @@ void page_check_free(struct page *p, unsigned order) {
         p[i].slab_fresh = POISONED;
 }
 
-static void poison_check(const struct page *p) {
-    const uint64_t *word = page_to_virt(p);
-
-    for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i++)
-        if (unlikely(word[i] != POISON))
-            panic("page %lx was written after it was freed: word %zu is %lx", page_to_phys(p), i, word[i]);
+void page_check_unzero(struct page *p) {
+    p->slab_fresh = 0;
 }
 
 void page_check_alloc(struct page *p, unsigned order) {
     for (size_t i = 0; i < (size_t)1 << order; i++) {
         if (p[i].slab_fresh == POISONED)
-            poison_check(&p[i]);
+            contents_check(&p[i], POISON, "was written after it was freed");
+        else if (p[i].slab_fresh == ZEROED)
+            contents_check(&p[i], 0, "was written after it was freed");
         p[i].slab_fresh = 0;
         tlb_audit_reuse(&p[i]);
         p[i].unmap_aspace = 0;

@@ -9,8 +9,10 @@
 #include <kernel/page.h>
 
 #ifdef CONFIG_DEBUG
-bool page_check_inject(void);                         // true: this allocation shall fail
-void page_check_free(struct page *p, unsigned order); // panics if it is free already; poisons
+bool page_check_inject(void); // true: this allocation shall fail
+// Panics if it is free already; poisons it, or, zeroed, panics if it is not.
+void page_check_free(struct page *p, unsigned order, bool zeroed);
+void page_check_unzero(struct page *p); // a zeroed free page becomes an ordinary one, of unknown contents
 void page_check_alloc(
     struct page *p,
     unsigned order); // panics if the poison was written to, or a processor may still have a translation to it
@@ -18,7 +20,8 @@ void page_check_alloc(
 static inline bool page_check_inject(void) {
     return false;
 }
-static inline void page_check_free(struct page *p, unsigned order) {}
+static inline void page_check_free(struct page *p, unsigned order, bool zeroed) {}
+static inline void page_check_unzero(struct page *p) {}
 static inline void page_check_alloc(struct page *p, unsigned order) {}
 #endif
 

@@ -54,17 +54,25 @@ static struct page *table_alloc(unsigned flags, enum page_state state) {
     return p;
 }
 
+// Clears what is in use, so that the next who wants zeros need not clear all of it.
 static void table_free(struct arch_aspace *as, pte_t entry) {
-    page_put(page_at(entry & PTE_ADDRESS));
+    struct page *p = page_at(entry & PTE_ADDRESS);
+    pte_t *table = page_to_virt(p);
+
+    for (uint64_t bits = p->table_occupancy; bits; bits &= bits - 1)
+        memset(table + (unsigned)__builtin_ctzll(bits) * 8, 0, 8 * sizeof(pte_t));
+    page_put_zeroed(p);
     atomic_fetch_sub_explicit(&as->table_pages, 1, memory_order_relaxed);
 }
 
 inv_status_t arch_aspace_create(struct arch_aspace *as) {
-    struct page *p = table_alloc(PAGE_USER, PAGE_TABLE);
+    struct page *p = page_alloc(0, PAGE_USER, PAGE_TABLE, NULL);
 
     if (!p)
         return INV_ERR_NO_MEMORY;
+    p->table_occupancy = 0;
     as->root = page_to_phys(p);
+    memset(phys_to_virt(as->root), 0, KERNEL_TOP_FIRST * sizeof(pte_t));
     atomic_store_explicit(&as->table_pages, 1, memory_order_relaxed);
     memcpy((pte_t *)phys_to_virt(as->root) + KERNEL_TOP_FIRST,
            (pte_t *)phys_to_virt(boot_map_root()) + KERNEL_TOP_FIRST,
@@ -90,7 +98,8 @@ static void tables_free(struct arch_aspace *as, _Atomic(pte_t) *table, unsigned 
 void arch_aspace_destroy(struct arch_aspace *as) {
     ASSERT(as->root != boot_map_root());
     tables_free(as, phys_to_virt(as->root), TABLE_LEVELS - 1);
-    table_free(as, as->root);
+    page_put(page_at(as->root)); // its other half is the kernel's
+    atomic_fetch_sub_explicit(&as->table_pages, 1, memory_order_relaxed);
     DEBUG_ASSERT(atomic_load_explicit(&as->table_pages, memory_order_relaxed) == 0);
     as->root = 0;
 }

@@ -128,6 +128,31 @@ static bool exhaustion(void) {
 }
 SELFTEST("vm/user_memory_fails_before_the_kernel_does", exhaustion);
 
+// Pages given back as zeros are zeros again, whoever gets them, also when there are more of them than are kept apart.
+static bool zeroed_pages(void) {
+    static struct page *page[40];
+
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < ARRAY_SIZE(page); i++) {
+            page[i] = page_alloc(0, round == 1 && i % 2 ? 0 : PAGE_ZERO, PAGE_KERNEL, NULL);
+            SELFTEST_CHECK(page[i]);
+            uint64_t *word = page_to_virt(page[i]);
+            for (size_t w = 0; (round != 1 || i % 2 == 0) && w < PAGE_SIZE / sizeof(*word); w++)
+                SELFTEST_CHECK(word[w] == 0);
+            memset(word, 0x77, PAGE_SIZE);
+        }
+        for (unsigned i = 0; i < ARRAY_SIZE(page); i++) {
+            memset(page_to_virt(page[i]), 0, PAGE_SIZE);
+            page_put_zeroed(page[i]);
+        }
+    }
+    struct page *block = page_alloc(4, PAGE_ZERO, PAGE_KERNEL, NULL);
+    SELFTEST_CHECK(block);
+    page_put(block);
+    return true;
+}
+SELFTEST("vm/zeroed_pages_are_zeros_to_whoever_gets_them", zeroed_pages);
+
 // --- copies, stacks, small memory ------------------------------------------------------------------------------------
 
 static bool copy_to_itself(void) {

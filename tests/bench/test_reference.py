@@ -2,14 +2,21 @@
 # Copyright The Invar Authors
 """The guard's judgement, the acceptance of rising costs, and the command line."""
 
+import tempfile
 import unittest
+import unittest.mock
+from pathlib import Path
 
+import reference as reference_module
 from bench import options_read
+from boot import Boot
 from failure import Failure
 from figures import Column, outputs_combine
 from guard import above_linux_faults, over, row_faults
 from lines import Output, Row
-from reference import Kept, Reference, accepted_lines, rises
+from memory import Memory
+from reference import Kept, Reference, accept, accepted_lines, linux_read, reference_read, rises
+from report import Provenance, Report
 
 
 def column(name: str, median: float) -> Column:
@@ -86,6 +93,44 @@ class AcceptTest(unittest.TestCase):
         rise = rises(reference(a=1234.56), reference(a=2345.67))[0]
         self.assertFalse(rise.is_accepted(accepted_lines(rise.line("2026-01-01"))))
         self.assertTrue(rise.is_accepted(accepted_lines(rise.line("2026-01-01").replace("why", "the wall's price"))))
+
+
+class AcceptFilesTest(unittest.TestCase):
+    """accept(), with the tree's files in a folder of the test's own."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        for name in ("REFERENCE", "LINUX", "ACCEPTED"):
+            patch = unittest.mock.patch.object(reference_module, name, self.folder / name.lower())
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def report(self, median: float) -> Report:
+        made = Provenance("2026-01-01T00:00:00+00:00", "0" * 40, False, "QEMU", "gcc 12", "gcc 12", "linux 6.1", [1], None, [])
+        boots = [Boot("invar", "q35", [], 1000), Boot("linux", "q35", [], 9000)]
+        return Report(made, column("stat", median), column("stat", 100), boots=boots, memory=Memory(8, [("a", 5), ("free", 3), ("total", 8)]))
+
+    def test_a_rise_is_refused_until_it_has_its_line(self) -> None:
+        accept(self.report(100))
+        accept(self.report(90))
+        kept = reference_read(reference_module.REFERENCE)
+        self.assertEqual((kept.rows["stat"].median, kept.boot, kept.shell_used), (90, {"q35": 1000}, 5))
+        with self.assertRaises(Failure) as caught:
+            accept(self.report(99))
+        self.assertIn("| 2026-01-01 | stat | 90 | 99 | why |", caught.exception.text)
+        self.assertEqual(reference_read(reference_module.REFERENCE).rows["stat"].median, 90)
+        reference_module.ACCEPTED.write_text("| 2026-01-01 | stat | 90 | 99 | the wall's price |\n")
+        accept(self.report(99))
+        self.assertEqual(reference_read(reference_module.REFERENCE).rows["stat"].median, 99)
+        self.assertEqual(linux_read(reference_module.LINUX)["stat"].median, 100)
+
+    def test_files_that_are_no_reference_are_refused(self) -> None:
+        for text in ("", "[]", "{}", '{"schema": 9}', '{"schema": 1}', '{"schema": 1, "rows": {"stat": 3}}'):
+            reference_module.REFERENCE.write_text(text)
+            with self.subTest(text=text), self.assertRaises(Failure):
+                reference_read(reference_module.REFERENCE)
 
 
 class OptionsTest(unittest.TestCase):

@@ -189,7 +189,7 @@ def accept(report: Report) -> str:
     )
     if REFERENCE.exists():
         lines = accepted_lines(ACCEPTED.read_text()) if ACCEPTED.exists() else []
-        refused = [rise for rise in rises(reference_read(), new) if not rise.is_accepted(lines)]
+        refused = [rise for rise in rises(reference_read(REFERENCE), new) if not rise.is_accepted(lines)]
         if refused:
             wanted = "\n".join(rise.line(made.date[:10]) for rise in refused)
             raise Failure(f"bench: --accept: docs/decisions/accepted-costs.md wants a line, with a reason, for each that rose:\n{wanted}", FAILED)

@@ -357,6 +357,17 @@ void linux_arch_clone_thread(struct thread *child, bool new_tls, uint64_t tls) {
     child->arch.gs_base = me->arch.gs_base;
 }
 
+static uint64_t hwcap; // read once: under a hypervisor each cpuid is an exit
+
+static inv_status_t hwcap_init(void) {
+    uint32_t a = 1, b, c, d;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
+    hwcap = d;
+    return INV_OK;
+}
+BOOT_CALL("linux processor features", BOOT_STAGE_EXECUTIVE, hwcap_init);
+
 void linux_arch_exec_reset(void) {
     void *area = slab_alloc(&fp_cache);
 
@@ -370,10 +381,7 @@ void linux_arch_exec_reset(void) {
 }
 
 uint64_t linux_arch_hwcap(void) {
-    uint32_t a = 1, b, c, d;
-
-    __asm__("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-    return d;
+    return hwcap;
 }
 
 #define ARCH_SET_GS 0x1001

@@ -49,6 +49,7 @@ struct linux_sighand {
     struct spinlock lock; // rank SIGNAL_ACTION, interrupts off
     /* lock: */
     struct linux_sigaction actions[LINUX_SIGNALS];
+    linux_sigset_t touched; // the others' actions are all zeros: the default, without flags
 };
 
 // siginfo_t as user memory has it: 128 bytes.

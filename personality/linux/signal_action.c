@@ -21,7 +21,9 @@ struct linux_sighand *sighand_create(const struct linux_sighand *from) {
     spin_lock_init(&h->lock, LOCK_RANK_SIGNAL_ACTION);
     if (from != NULL) {
         irq_flags_t flags = spin_lock_irq((struct spinlock *)&from->lock);
-        memcpy(h->actions, from->actions, sizeof(h->actions));
+        h->touched = from->touched;
+        for (linux_sigset_t left = h->touched; left != 0; left &= left - 1)
+            h->actions[__builtin_ctzll(left)] = from->actions[__builtin_ctzll(left)];
         spin_unlock_irq((struct spinlock *)&from->lock, flags);
     }
     return h;
@@ -37,9 +39,12 @@ void sighand_put(struct linux_sighand *h) {
 }
 
 void sighand_reset(struct linux_sighand *h, bool keep_ignored) {
-    for (int i = 0; i < LINUX_SIGNALS; i++) {
-        bool ignored = h->actions[i].handler == LINUX_SIG_IGN;
-        h->actions[i] = (struct linux_sigaction){.handler = keep_ignored && ignored ? LINUX_SIG_IGN : LINUX_SIG_DFL};
+    for (linux_sigset_t left = h->touched; left != 0; left &= left - 1) {
+        struct linux_sigaction *a = &h->actions[__builtin_ctzll(left)];
+        bool keep = keep_ignored && a->handler == LINUX_SIG_IGN;
+        *a = (struct linux_sigaction){.handler = keep ? LINUX_SIG_IGN : LINUX_SIG_DFL};
+        if (!keep)
+            h->touched &= ~(left & -left);
     }
 }
 
@@ -76,6 +81,7 @@ int64_t linux_rt_sigaction(struct arch_frame *f) {
     if (in != 0) {
         fresh.mask &= ~SIGNAL_SET_KERNEL;
         *a = fresh;
+        p->sighand->touched |= SIGNAL_BIT((int)signal);
     }
     spin_unlock(&p->sighand->lock);
     if (in != 0 && signal_ignored_locked(p, (int)signal))

@@ -2,8 +2,8 @@
 // Copyright The Invar Authors
 //
 // Thread contexts: preparation, switch, user frames. The switch is called by the scheduler with interrupts off (see arch/context.h). The user's FS and GS
-// bases are known to the kernel, because users cannot write them (CR4.FSGSBASE clear); they are loaded at every switch to a user thread, since a user can
-// still change the hardware's base by loading a selector.
+// bases are known to the kernel, because users cannot write them (CR4.FSGSBASE clear); they are loaded at a switch to a user thread even if they are the same
+// as the last one's, since a user can still change the hardware's base by loading a selector.
 #include "arch_private.h"
 
 #include <arch/context.h>
@@ -30,6 +30,14 @@ void arch_thread_init(struct arch_thread *t, void (*entry)(void *), void *arg) {
     t->fault_depth = 0;
 }
 
+// Hardly any program uses GS. A selector that a user loads can only make its base 0: so where 0 was written last and is wanted, 0 is there.
+static void user_gs_load(struct cpu *cpu, uint64_t base) {
+    if (base == 0 && cpu->arch.user_gs == 0)
+        return;
+    cpu->arch.user_gs = base;
+    msr_write(MSR_KERNEL_GS_BASE, base);
+}
+
 struct thread *arch_context_switch(struct thread *prev, struct thread *next) {
     struct cpu *cpu = this_cpu();
 
@@ -37,7 +45,7 @@ struct thread *arch_context_switch(struct thread *prev, struct thread *next) {
     fpu_switch(&prev->arch, &next->arch);
     if (next->arch.fpu) {
         msr_write(MSR_FS_BASE, next->arch.fs_base);
-        msr_write(MSR_KERNEL_GS_BASE, next->arch.gs_base);
+        user_gs_load(cpu, next->arch.gs_base);
     }
     descriptors_set_kernel_stack(cpu, next->arch.stack_top);
     cpu->arch.current = next;
@@ -56,7 +64,7 @@ void arch_set_gs_base(vaddr_t base) {
     DEBUG_ASSERT(base < ARCH_USER_END);
     preempt_disable();
     current_thread()->arch.gs_base = base;
-    msr_write(MSR_KERNEL_GS_BASE, base);
+    user_gs_load(this_cpu(), base);
     preempt_enable();
 }
 

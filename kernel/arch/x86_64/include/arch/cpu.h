@@ -28,7 +28,7 @@ struct arch_cpu {
     uint32_t irq_depth;  // 56: nesting of interrupt handlers
     uint32_t arch_flags; // 60
     void *tables;        // 64: GDT, TSS and interrupt stacks (private to the architecture)
-    void *fpu_owner;     // 72: reserved
+    uint64_t user_gs;    // 72: what MSR_KERNEL_GS_BASE was last written with
     uint64_t irq_stack;  // 80: top of the interrupt stack
 };
 

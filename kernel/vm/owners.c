@@ -127,7 +127,7 @@ void memory_for_each_owner(void (*fn)(const char *owner, uint64_t kib, void *arg
 static bool owners_are_all(void) {
     struct page_stats stats;
     struct page_boot_use boot;
-    struct owner owners[OWNERS];
+    static struct owner owners[OWNERS]; // tests run one at a time
 
     for (unsigned tries = 0; tries < 1000; tries++) {
         page_get_stats(&stats);
@@ -167,7 +167,7 @@ static bool load_and_look(void **block, struct vmo *v) {
 }
 
 static bool owners_and_free_pages_are_all_memory(void) {
-    void *block[50];
+    static void *block[50];
     struct vmo *v;
 
     SELFTEST_CHECK(vmo_create(&root_job, 50 * PAGE_SIZE, &v) == INV_OK);

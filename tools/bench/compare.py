@@ -24,7 +24,8 @@ from sizes import Sizes, sizes_of
 
 def revision_check(name: str) -> str:
     """The commit that a name means."""
-    run = subprocess.run(["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise Failure(f"bench: --compare {name}: no such revision")
     return run.stdout.strip()

@@ -10,7 +10,16 @@
 //
 // on its standard output and stops the machine.
 
-enum { SYS_READ = 0, SYS_WRITE = 1, SYS_OPEN = 2, SYS_PAUSE = 34, SYS_MKDIR = 83, SYS_SYNC = 162, SYS_MOUNT = 165, SYS_REBOOT = 169 };
+enum {
+    SYS_READ = 0,
+    SYS_WRITE = 1,
+    SYS_OPEN = 2,
+    SYS_PAUSE = 34,
+    SYS_MKDIR = 83,
+    SYS_SYNC = 162,
+    SYS_MOUNT = 165,
+    SYS_REBOOT = 169
+};
 enum { STDOUT = 1, O_RDONLY = 0 };
 #define REBOOT_MAGIC1  0xfee1deadL
 #define REBOOT_MAGIC2  672274793L
@@ -21,7 +30,10 @@ static long call(long number, long a, long b, long c, long d, long e) {
     long result;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
     return result;
 }
 
@@ -72,7 +84,8 @@ static void stages_print(void) {
     fd = call(SYS_OPEN, (long)"/proc/invar/boot", O_RDONLY, 0, 0, 0);
     if (fd < 0)
         return;
-    while (length < sizeof(text) && (n = call(SYS_READ, fd, (long)(text + length), (long)(sizeof(text) - length), 0, 0)) > 0)
+    while (length < sizeof(text) &&
+           (n = call(SYS_READ, fd, (long)(text + length), (long)(sizeof(text) - length), 0, 0)) > 0)
         length += (unsigned long)n;
     print_lines(text, length);
 }

@@ -40,11 +40,14 @@ class Program:
 
 def command(words: list[str], what: str, show: bool = False) -> str:
     """Runs a command in the tree and gives its output; Failure with its last line where it fails. `show`: its messages go to the person."""
-    run = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=None if show else subprocess.PIPE, text=True, errors="replace", check=False)
+    errors = None if show else subprocess.PIPE
+    run = subprocess.run(
+        words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, errors="replace", check=False
+    )
     if run.returncode != 0:
         said = [line for line in ((run.stderr or "") + "\n" + run.stdout).splitlines() if line.strip()]
-        errors = [line for line in said if "error" in line.lower()] or said[-1:]
-        raise Failure(f"bench: {what}{': ' + errors[0].strip() if errors else ''}")
+        reasons = [line for line in said if "error" in line.lower()] or said[-1:]
+        raise Failure(f"bench: {what}{': ' + reasons[0].strip() if reasons else ''}")
     return run.stdout
 
 

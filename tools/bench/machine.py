@@ -44,13 +44,13 @@ class Machine:
 
     def command_line(self) -> list[str]:
         """QEMU and its arguments."""
-        return [*flags(self.board, self.memory, self.processors, self.seed), *self.more, "-kernel", str(self.kernel), "-initrd", str(self.archive), "-append", self.append]
+        files = ["-kernel", str(self.kernel), "-initrd", str(self.archive)]
+        return [*flags(self.board, self.memory, self.processors, self.seed), *self.more, *files, "-append", self.append]
 
     def key(self) -> str:
         """A hash of all that the output depends on."""
-        text = "\n".join(
-            [CACHE_VERSION, qemu_version(), *flags(self.board, self.memory, self.processors, self.seed), *self.more, self.append, file_hash(self.kernel), file_hash(self.archive)]
-        )
+        machine = [*flags(self.board, self.memory, self.processors, self.seed), *self.more, self.append]
+        text = "\n".join([CACHE_VERSION, qemu_version(), *machine, file_hash(self.kernel), file_hash(self.archive)])
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -105,7 +105,8 @@ def _mean(values: list[float]) -> str:
 def missing_text(report: Report) -> str:
     """Why rows are none or broken, by kernel."""
     lines = []
-    for title, column in (("Linux", report.linux), ("Invar", report.invar), ("Linux, mitigations off", report.linux_off), ("Invar, mitigations off", report.invar_off)):
+    off = (("Linux, mitigations off", report.linux_off), ("Invar, mitigations off", report.invar_off))
+    for title, column in (("Linux", report.linux), ("Invar", report.invar), *off):
         if column:
             lines += [f"broken on {title}: {name}: {column.broken[name]}" for name in rows_sorted(column.broken)]
     for title, column in (("Linux", report.linux), ("Invar", report.invar)):
@@ -117,7 +118,8 @@ def missing_text(report: Report) -> str:
 def mitigations_text(report: Report) -> str:
     """What side-channel mitigations were on."""
     lines = []
-    for title, column in (("Linux", report.linux), ("Linux with mitigations=off", report.linux_off), ("Invar", report.invar), ("Invar with mitigations=off", report.invar_off)):
+    linux = (("Linux", report.linux), ("Linux with mitigations=off", report.linux_off))
+    for title, column in (*linux, ("Invar", report.invar), ("Invar with mitigations=off", report.invar_off)):
         if column is None:
             continue
         if column.mitigations:

@@ -24,6 +24,8 @@ enum { ROWS_MAX = 256, PARALLEL_MAX = 64, STATUS_USAGE = 2 };
 
 // Seconds for one row, in the machine's time, by set.
 static const unsigned limit_seconds[] = {[BENCH_SCORED] = 5, [BENCH_SHOWN] = 20, [BENCH_SCALE] = 60};
+// With --parallel it is the host's time, and the host may have fewer processors.
+enum { LIMIT_PARALLEL_SECONDS = 600 };
 
 extern const struct bench_row __start_bench_rows[], __stop_bench_rows[];
 
@@ -251,7 +253,7 @@ static void row_start(const struct options *o, const struct bench_row *row, cons
         row_exec(o, row, self);
     }
     setpgid(pid, pid); // both do: whoever comes first
-    int status = row_wait(pid, limit_seconds[row->set]);
+    int status = row_wait(pid, o->parallel > 0 ? LIMIT_PARALLEL_SECONDS : limit_seconds[row->set]);
     row_clear(row, pid);
     row_judge(row, status, result);
 }

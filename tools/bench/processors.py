@@ -35,6 +35,7 @@ ROWS = ("null_call", "pagefault_anon", "open_close", "pipe_rtt_1", "futex_rtt", 
 _LINUX_WORDS = "console=ttyS0 nokaslr norandmaps random.trust_cpu=on panic=-1 quiet rdinit=/bench/bench"
 _INVAR_WORDS = "console=ttyS0 panic=-1 quiet init=/bench/bench"
 _MEMORY = 512
+_LIMIT = 3600  # host seconds of one boot
 _WAITS = ("spin", "idle")
 _EVENTS = ("icr_write", "invlpg", "cr3_write")
 
@@ -74,7 +75,7 @@ def _run(boots: Boots, guest: Guest, rows: list[str], count: int, plugin: Path, 
     """One boot with all rows, one after the other; those that the kernel does not have are not in the answer."""
     arguments = f"--parallel {count} " + " ".join(f"--row {row}" for row in rows)
     extended = archive_extend(archive, [("bench/command", f"{arguments}\n".encode(), 0o644)], folder / "archive")
-    machine = ThreadMachine(f"{guest.name} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count)
+    machine = ThreadMachine(f"{guest.name} on {count}", guest.kernel, extended, guest.words, memory=_MEMORY, processors=count, limit=_LIMIT)
     text, windows = observe(boots, machine, plugin, guest.guest_map, folder / f"processors-{guest.name}.out")
     try:
         output = output_parse(text)

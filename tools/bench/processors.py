@@ -30,7 +30,10 @@ from threads import ThreadMachine
 COUNTS = (1, 2, 4, 8)
 RUNS = 3
 # Where processors could get in each other's way: nothing shared, memory, names, descriptors, scheduling, processes.
-ROWS = ("null_call", "pagefault_anon", "open_close", "pipe_rtt_1", "futex_rtt", "mmap_touch_munmap_1", "fork_exit", "create_close", "unlink")
+ROWS = (
+    *("null_call", "pagefault_anon", "open_close", "pipe_rtt_1", "futex_rtt", "mmap_touch_munmap_1", "fork_exit", "create_close", "unlink"),
+    *("shared_open_close", "shared_pread_4k", "shared_create_unlink"),  # all copies on the same file and folder
+)
 
 _LINUX_WORDS = "console=ttyS0 nokaslr norandmaps random.trust_cpu=on panic=-1 quiet rdinit=/bench/bench"
 _INVAR_WORDS = "console=ttyS0 panic=-1 quiet init=/bench/bench"

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MEMORY_SIZE = 1 << 20, FILE_SIZE = 64 << 10, ANSWER_MS = 30000 };
+enum { MEMORY_SIZE = 256 << 10, FILE_SIZE = 64 << 10, ANSWER_MS = 60000 };
 
 static const char sentinel_file[] = "/tmp/sentinel";
 static pid_t sentinel_pid;

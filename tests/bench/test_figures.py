@@ -94,6 +94,7 @@ class ReportTest(unittest.TestCase):
         data = report_json(self.report())
         self.assertEqual(data["score"]["above_one"], ["stat"])  # type: ignore[index]
         self.assertEqual(data["invar"]["rows"]["null_call"]["seeds"]["1"]["median"], 50)  # type: ignore[index]
+        self.assertEqual(data["provenance"]["linux"], "linux 6.1")  # type: ignore[index]
         self.assertEqual(data["invar"]["none"], {"udp_rtt": "not there"})  # type: ignore[index]
 
     def test_the_text_marks_rows_above_one(self) -> None:

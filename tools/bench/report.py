@@ -121,7 +121,7 @@ def report_json(report: Report) -> dict[str, object]:
     score = report.score()
     return {
         "schema": SCHEMA,
-        **report.provenance.to_json(),
+        "provenance": report.provenance.to_json(),
         "sets": list(report.sets),
         "score": {
             "geometric_mean": None if score is None else round(score, 4),

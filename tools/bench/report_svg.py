@@ -43,15 +43,20 @@ def _line(x: float, top: float, bottom: float, colour: str, more: str = "") -> s
     return f'<line x1="{x:.1f}" y1="{top:.1f}" x2="{x:.1f}" y2="{bottom:.1f}" stroke="{colour}"{more}/>'
 
 
-def _bar(axis: _Axis, y: float, name: str, ratio: float) -> list[str]:
-    """A bar from 1.0 to the ratio, its name at the left and its figure at its end."""
+def _bar(axis: _Axis, y: float, ratio: float) -> str:
+    """A bar from 1.0 to the ratio."""
     one, end = axis.x(1.0), axis.x(ratio)
     left, width = min(one, end), max(abs(end - one), 1.0)
-    beside = _text(end + 5, y + 12, f"{ratio:.2f}", 11, colour=_MORE) if ratio > 1 else _text(end - 5, y + 12, f"{ratio:.2f}", 11, "end", _FEWER)
+    return f'<rect x="{left:.1f}" y="{y + 2:.1f}" width="{width:.1f}" height="{_ROW - 5}" fill="{_MORE if ratio > 1 else _FEWER}"/>'
+
+
+def _labels(axis: _Axis, y: float, name: str, ratio: float) -> list[str]:
+    """A row's name at the left, and its figure at the bar's end, readable over lines."""
+    halo = f' paint-order="stroke" stroke="{_BACKGROUND}" stroke-width="3"'
+    end, above = axis.x(ratio), ratio > 1
     return [
         _text(_LABEL, y + 12, name, 12, "end", more=' font-family="monospace"'),
-        f'<rect x="{left:.1f}" y="{y + 2:.1f}" width="{width:.1f}" height="{_ROW - 5}" fill="{_MORE if ratio > 1 else _FEWER}"/>',
-        beside,
+        _text(end + (5 if above else -5), y + 12, f"{ratio:.2f}", 11, "start" if above else "end", _MORE if above else _FEWER, halo),
     ]
 
 
@@ -62,7 +67,7 @@ def _wrapped(words: list[str], limit: int) -> list[str]:
         if lines and len(lines[-1]) + len(word) + 2 <= limit:
             lines[-1] += f", {word}"
         else:
-            lines.append(word)
+            lines = [*lines[:-1], f"{lines[-1]},", word] if lines else [word]
     return lines
 
 
@@ -70,7 +75,7 @@ def _footer(report: Report, y: float) -> tuple[list[str], float]:
     """What has no bar, and with what the picture was made."""
     lines = []
     if none := report.none_scored():
-        lines += _wrapped([f"not on Invar yet ({len(none)}): {none[0]}", *none[1:]], 135)
+        lines += _wrapped([f"not on Invar yet ({len(none)}): {none[0]}", *none[1:]], 125)
     if report.invar and (broken := [name for name in report.invar.broken]):
         lines += _wrapped([f"broken on Invar: {broken[0]}", *broken[1:]], 135)
     made = report.provenance
@@ -88,17 +93,19 @@ def report_svg(report: Report) -> str:
     found = report.scored_ratios()
     score = report.score()
     axis = _Axis(list(found.values()))
-    body: list[str] = []
+    bars: list[str] = []
+    labels: list[str] = []
     y = float(_TITLE + 24)
     top = y - 4
     for area, names in SCORED_AREAS:
         present = [name for name in names if name in found]
         if not present:
             continue
-        body.append(_text(20, y + 12, area, 12, more=' font-weight="bold"'))
+        labels.append(_text(20, y + 12, area, 12, more=' font-weight="bold"'))
         y += _ROW
         for name in present:
-            body += _bar(axis, y, name, found[name])
+            bars.append(_bar(axis, y, found[name]))
+            labels += _labels(axis, y, name, found[name])
             y += _ROW
         y += 5
     bottom = y
@@ -123,8 +130,9 @@ def report_svg(report: Report) -> str:
             f'<rect width="100%" height="100%" rx="6" fill="{_BACKGROUND}"/>',
             *head,
             *lines,
-            *body,
+            *bars,
             *marks,
+            *labels,
             *footer,
             "</svg>",
             "",

@@ -39,6 +39,7 @@ struct copy {
     unsigned number;
     int report[2]; // pipe to the parent
     pid_t pid;     // processes
+    bool ended;    // by itself: its report pipe did; the pid still has its status
     pthread_t thread;
 };
 
@@ -120,11 +121,12 @@ static bool copy_start(struct copy *copy) {
         }
         close(copy->report[1]);
     }
-    return read(copy->report[0], &byte, 1) == 1;
+    copy->ended = read(copy->report[0], &byte, 1) != 1;
+    return !copy->ended;
 }
 
 // The measured stretch, from the first copy's release to the last one's end; false when one of them ended within.
-static bool copies_measure(const struct copy *copies, unsigned count) {
+static bool copies_measure(struct copy *copies, unsigned count) {
     static const char bytes[COPIES_MAX];
     bool good;
     char byte;
@@ -133,6 +135,7 @@ static bool copies_measure(const struct copy *copies, unsigned count) {
     good = write(go[1], bytes, count) == (ssize_t)count;
     for (unsigned i = 0; good && i < count; i++) {
         good = read(copies[i].report[0], &byte, 1) == 1;
+        copies[i].ended = !good;
     }
     bench_mark(BENCH_MARK_END);
     return good && write(leave[1], bytes, count) == (ssize_t)count;
@@ -147,7 +150,7 @@ static int copies_end(struct copy *copies, unsigned started, bool good) {
             bench_check(pthread_join(copies[i].thread, NULL) == 0); // a thread that fails ends the process
             continue;
         }
-        if (waitpid(copies[i].pid, &status, good ? 0 : WNOHANG) == 0) {
+        if (waitpid(copies[i].pid, &status, good || copies[i].ended ? 0 : WNOHANG) == 0) {
             kill(copies[i].pid, SIGKILL);
             waitpid(copies[i].pid, &status, 0);
             continue;

@@ -157,8 +157,19 @@ def main(rows: list[str], counts: list[int], out_folder: str) -> dict[str, dict[
     folder = Path(out_folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     program = program_build()
+    for row in rows:
+        if row not in program.rows:
+            raise Failure(f"bench: {row}: no such row (./invar bench --list names them)")
     boots = Boots(folder, 1, True)
     return rows_measure(boots, guests_of(boots, invar_build(), debian_fetch(), program.archive, folder), rows, counts, program.archive, folder)
+
+
+def counts_read(text: str) -> list[int]:
+    """1,2,4 as numbers; Failure for what no machine has."""
+    words = text.split(",")
+    if not all(word.isdecimal() and 1 <= int(word) <= 64 for word in words):
+        raise Failure(f"bench: --counts {text}: numbers of processors from 1 to 64 with commas between them are needed")
+    return [int(word) for word in words]
 
 
 def command_line() -> int:
@@ -169,7 +180,7 @@ def command_line() -> int:
     parser.add_argument("--out", default=str(FOLDER))
     options = parser.parse_args()
     try:
-        print(table(main(options.rows, [int(word) for word in options.counts.split(",")], options.out)))
+        print(table(main(options.rows, counts_read(options.counts), options.out)))
     except Failure as failure:
         print(f"invar: {failure.text}", file=sys.stderr)
         return failure.status

@@ -21,7 +21,7 @@ from failure import FAILED, Failure
 from flame import flame_svg
 from guest import Range, invar_ranges, linux_ranges, map_write, program_ranges
 from kallsyms import linux_symbols
-from kernels import debian_fetch
+from kernels import command, debian_fetch
 from lines import Malformed, Output, Row, output_parse
 from machine import INVAR_WORDS, LINUX_WORDS, Boots, Machine
 from observe import WORK, Window, observe, plugin_build
@@ -194,6 +194,15 @@ def profile_guest(row: str, guest: Guest, archive: Path, seed: int, picture: Pat
     return FAILED if abs(profile.difference()) > AGREEMENT and profile.by_clock and not profile.window.total("idle") else 0
 
 
+def row_check(row: str, archive: Path) -> None:
+    """Failure where the program beside the archive does not have the row."""
+    program = archive.parent / "bench"
+    if not program.exists() or not archive.exists():
+        raise Failure(f"bench: {archive if program.exists() else program}: no such file (make -f bench/Makefile builds it)")
+    if row not in (line.split()[0] for line in command([str(program), "--list"], "the program does not list its rows").splitlines()):
+        raise Failure(f"bench: --profile {row}: no such row (./invar bench --list names them)")
+
+
 def command_line() -> int:
     """profile.py ROW [--linux | --kernel FILE] [--archive FILE] [--seed N] [--out FOLDER]"""
     root = Path(__file__).resolve().parents[2]
@@ -206,6 +215,7 @@ def command_line() -> int:
     parser.add_argument("--out", default=str(root / "build/bench"))
     options = parser.parse_args()
     try:
+        row_check(options.row, Path(options.archive).resolve())
         if options.linux:
             folder, archive = Path(options.out).resolve(), Path(options.archive).resolve()
             folder.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ void page_init(void); // boot: from boot_info; may be called once
 // NULL if there is none, or if job (may be NULL: the kernel's) has no quota left. Any context but under locks of rank >= PAGE_ALLOCATOR. The count is 1.
 struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, struct job *job);
 void page_get(struct page *p);
-void page_put(struct page *p);           // frees and uncharges at zero
+void page_put(struct page *p); // frees and uncharges at zero
 // The same for a single page whose last reference is the caller's and whose contents are zeros: it may serve the next PAGE_ZERO as it is.
 void page_put_zeroed(struct page *p);
 struct page *page_from_phys(paddr_t pa); // NULL if pa is not RAM

@@ -14,7 +14,7 @@ from archive import archive_of
 from failure import Failure
 from flame import flame_svg
 from guest import entry_name, invar_ranges, linux_ranges, map_write
-from kernels import ROOT
+from kernels import FOLDER, RELEASE, ROOT
 from lines import Row
 from machine import Boots, Machine
 from observe import Window, observe, plugin_build, windows_parse
@@ -25,7 +25,7 @@ from symbols import Function, Symbols, symbols_of_elf, symbols_of_kallsyms
 
 TESTS = Path(__file__).resolve().parent
 PLUGIN = ROOT / "tools/bench/plugin"
-INVAR = Path(os.environ.get("INVAR_BENCH_KERNEL", ROOT / "build/release/invar.elf"))
+INVAR = Path(os.environ.get("INVAR_BENCH_KERNEL") or RELEASE / "invar.elf")
 
 STUBS = 0xFFFFFFFF80001000
 KERNEL_SYMBOLS = Symbols(
@@ -273,7 +273,7 @@ class MachineTest(unittest.TestCase):
     """The plugin in a machine: what it counts between the marks is what the machine's own clock says, in deterministic time."""
 
     def test_counts_are_those_of_the_time_stamp_counter(self) -> None:
-        folder = ROOT / "build/bench/probe"
+        folder = FOLDER / "probe"
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["musl-gcc", "-O2", "-static", "-s", "-o", str(folder / "probe"), str(TESTS / "probe.c")], check=True)
         archive = folder / "probe.cpio"

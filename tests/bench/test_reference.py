@@ -12,7 +12,7 @@ from bench import options_read
 from boot import Boot
 from failure import Failure
 from figures import Column, outputs_combine
-from guard import above_linux_faults, over, row_faults
+from guard import above_linux_faults, over, row_faults, same_twice
 from lines import Output, Row
 from memory import Memory
 from reference import Kept, Reference, accept, accepted_lines, linux_read, reference_read, rises
@@ -29,8 +29,25 @@ def reference(boot: float = 1000, **rows: float) -> Reference:
     return Reference({name: Kept(median, 0.0) for name, median in rows.items()}, "gcc", "gcc", {"q35": boot}, 8, 4000)
 
 
+def output(**rows: float) -> Output:
+    """What a machine printed."""
+    return Output(rows={name: Row(name, "op", median, median, median, 3, 10, {}) for name, median in rows.items()})
+
+
 class GuardTest(unittest.TestCase):
     """guard.py."""
+
+    def test_two_machines_print_the_same(self) -> None:
+        self.assertEqual(same_twice(output(a=1, b=2), output(a=1, b=2), self.fail), [])
+
+    def test_a_third_machine_decides_about_one_row(self) -> None:
+        for third, faults in ((output(a=1, b=2), 0), (output(a=1, b=3), 0), (output(a=1, b=4), 1), (output(a=5, b=2), 1)):
+            with self.subTest(third=third):
+                self.assertEqual(len(same_twice(output(a=1, b=2), output(a=1, b=3), lambda third=third: third)), faults)
+
+    def test_several_rows_that_differ_are_at_fault(self) -> None:
+        self.assertEqual(len(same_twice(output(a=1, b=2), output(a=2, b=3), self.fail)), 2)
+        self.assertEqual(len(same_twice(output(a=1), Output(none={"a": "gone"}), lambda: Output(broken={"a": "wrong"}))), 1)
 
     def test_ten_per_cent_pass_and_more_fails(self) -> None:
         self.assertEqual(row_faults("stat", column("stat", 110), Kept(100, 0)), [])

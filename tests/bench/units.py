@@ -30,6 +30,12 @@ class Verdicts(unittest.TestResult):
         super().addError(test, err)
         self._fail(test, err)
 
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        super().addSkip(test, reason)
+        self.failures.append((test, reason))  # what was not tried has not passed
+        print(f"    {reason}")
+        print(f"FAIL bench/{name_of(test)}: repeat with: ./invar test bench")
+
     def addSubTest(self, test, subtest, err) -> None:  # type: ignore[no-untyped-def]
         super().addSubTest(test, subtest, err)
         if err is not None:

@@ -51,6 +51,11 @@ def command(words: list[str], what: str, show: bool = False) -> str:
     return run.stdout
 
 
+def make_path(path: Path) -> str:
+    """From the tree's root, if it is below it: make takes no path with blanks."""
+    return str(path).removeprefix(f"{ROOT}/")
+
+
 def invar_build() -> Kernel:
     """Builds the release kernel, the tools and the root archive."""
     command([str(ROOT / "invar"), "build", "--profile", "release"], "the kernel does not build", show=True)
@@ -87,7 +92,7 @@ def debian_fetch() -> Kernel:
 
 def program_build() -> Program:
     """Builds the program and its archive, and asks it for its rows."""
-    command(["make", "-s", "-f", "bench/Makefile", f"O={FOLDER}"], "the benchmark's program does not build")
+    command(["make", "-s", "-f", "bench/Makefile", f"O={make_path(FOLDER)}"], "the benchmark's program does not build")
     rows: dict[str, tuple[str, str, str]] = {}
     for line in command([str(FOLDER / "bench"), "--list"], "the benchmark's program does not list its rows").splitlines():
         words = line.split(None, 3)

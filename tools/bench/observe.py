@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from failure import FAILED, Failure
-from kernels import ROOT
+from kernels import ROOT, make_path
 from machine import Boots, Machine
 
 WORK = ("user", "kernel", "spin", "idle")
@@ -37,7 +37,7 @@ class Window:
 def plugin_build(folder: Path) -> Path:
     """Builds the plugin; its path."""
     run = subprocess.run(
-        ["make", "-s", "-f", "tools/bench/plugin/Makefile", f"O={folder}"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        ["make", "-s", "-f", "tools/bench/plugin/Makefile", f"O={make_path(folder)}"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if run.returncode != 0:
         raise Failure(f"bench: the plugin does not build: {(run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]}")

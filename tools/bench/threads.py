@@ -8,6 +8,10 @@ from machine import QEMU, Machine
 class ThreadMachine(Machine):
     """As Machine, without deterministic time; the seed says nothing here."""
 
+    def deterministic(self) -> bool:
+        """Its processors are to run side by side, on as many of the host's."""
+        return False
+
     def command_line(self) -> list[str]:
         """QEMU and its arguments."""
         return [

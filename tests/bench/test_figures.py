@@ -87,8 +87,17 @@ class ReportTest(unittest.TestCase):
     def test_the_score_is_of_scored_rows(self) -> None:
         report = self.report()
         self.assertAlmostEqual(report.score() or 0, math.sqrt(0.5 * 1.5))
+        self.assertIsNone(report.score_trimmed())  # two rows: nothing is left
         self.assertEqual(report.none_scored(), ["udp_rtt"])
         self.assertAlmostEqual(report.off_ratios()["null_call"], 50 / 80)
+
+    def test_one_odd_row_does_not_carry_the_score(self) -> None:
+        report = self.report()
+        report.invar = outputs_combine([(1, output(row("null_call", 1), row("stat", 90), row("fstat", 50), row("read_zero_1", 80)))])
+        report.linux = column(null_call=100, stat=100, fstat=100, read_zero_1=100)
+        mean, low, high = report.score_trimmed() or (0, "", "")
+        self.assertEqual((low, high), ("null_call", "stat"))
+        self.assertAlmostEqual(mean, math.sqrt(0.5 * 0.8))
 
     def test_json_has_what_the_tables_have(self) -> None:
         data = report_json(self.report())

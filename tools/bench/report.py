@@ -74,6 +74,13 @@ class Report:
         """The geometric mean of the scored rows' ratios."""
         return geometric_mean(list(self.scored_ratios().values()))
 
+    def score_trimmed(self) -> tuple[float, str, str] | None:
+        """The score without its lowest and its highest row, and their names: one odd row shall not carry it. None where too few are left."""
+        found = self.scored_ratios()
+        order = sorted(found, key=lambda name: found[name])
+        mean = geometric_mean([found[name] for name in order[1:-1]])
+        return None if mean is None else (mean, order[0], order[-1])
+
     def off_ratios(self) -> dict[str, float]:
         """The same of all rows with both kernels' mitigations off."""
         ours = self.invar_off or self.invar
@@ -118,13 +125,14 @@ def _column_json(column: Column | None) -> dict[str, object] | None:
 
 def report_json(report: Report) -> dict[str, object]:
     """The report as what json.dumps takes."""
-    score = report.score()
+    score, trimmed = report.score(), report.score_trimmed()
     return {
         "schema": SCHEMA,
         "provenance": report.provenance.to_json(),
         "sets": list(report.sets),
         "score": {
             "geometric_mean": None if score is None else round(score, 4),
+            "without_lowest_and_highest": None if trimmed is None else round(trimmed[0], 4),
             "rows": len(report.scored_ratios()),
             "above_one": [name for name, ratio in report.scored_ratios().items() if ratio > 1],
             "none": report.none_scored(),

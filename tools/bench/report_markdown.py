@@ -33,10 +33,12 @@ def report_markdown(report: Report) -> str:
         right = _cells(report, SCORED_ROWS[place + half]) if place + half < len(SCORED_ROWS) else "| | |"
         lines.append(f"| {_cells(report, SCORED_ROWS[place])} | {right} |")
     score, made = report.score(), report.provenance
+    trimmed = report.score_trimmed()
+    without = f" ({trimmed[0]:.2f} without the lowest, `{trimmed[1]}`, and the highest, `{trimmed[2]}`)" if trimmed else ""
     above, none = sum(ratio > 1 for ratio in report.scored_ratios().values()), report.none_scored()
     lines += [
         "",
-        f"Geometric mean of the {len(report.scored_ratios())} rows that both have: **{'none' if score is None else format(score, '.2f')}**; "
+        f"Geometric mean of the {len(report.scored_ratios())} rows that both have: **{'none' if score is None else format(score, '.2f')}**{without}; "
         f"above 1.0: {above}; not on Invar yet: {len(none)}. Seeds {', '.join(map(str, made.seeds))}; {made.compiler}; {made.linux}.",
     ]
     return "\n".join(lines)

@@ -87,6 +87,10 @@ def score_text(report: Report) -> str:
         lines.append("score: none (no scored row ran on both kernels)")
     else:
         lines.append(f"score: {score:.3f}, the geometric mean of Invar/Linux over {len(found)} of {len(SCORED_ROWS)} scored rows (below 1: fewer instructions)")
+        trimmed = report.score_trimmed()
+        if trimmed:
+            mean, low, high = trimmed
+            lines.append(f"       {mean:.3f} without its lowest and its highest row ({low} {found[low]:.2f}, {high} {found[high]:.2f})")
         off = [ratio for name, ratio in report.off_ratios().items() if name in AREA_OF]
         if off:
             lines.append(f"       {_mean(off)} with the mitigations of both kernels off")

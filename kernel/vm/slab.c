@@ -199,7 +199,7 @@ static void magazine_drain(struct slab_cache *c, struct slab_magazine *m, uint32
 
 static void *slab_alloc_slow(struct slab_cache *c, struct slab_magazine *m) {
     magazine_fill(c, m, magazine_limit(c) / 2);
-    if (m->count == 0 && slab_grow(c))
+    while (m->count == 0 && slab_grow(c)) // other processors may have emptied the new slab before us
         magazine_fill(c, m, magazine_limit(c) / 2);
     return m->head;
 }

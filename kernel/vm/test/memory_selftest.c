@@ -266,3 +266,43 @@ static bool small_memory(void) {
     return true;
 }
 SELFTEST("vm/kmalloc_of_all_sizes_is_aligned_and_apart", small_memory);
+
+// Few objects a slab, and all processors take them at once: none may find the slab that it added empty and give up.
+struct slab_rush {
+    _Atomic unsigned running, failed;
+};
+
+static void slab_rush_entry(void *arg) {
+    enum { OBJECTS = 600, RUSHES = 40, SIZE = 256 }; // one magazine takes a whole slab of this size
+    struct slab_rush *r = arg;
+    void **object = kmalloc(OBJECTS * sizeof(*object));
+
+    for (unsigned round = 0; object && round < RUSHES; round++) {
+        for (unsigned i = 0; i < OBJECTS; i++) {
+            object[i] = kmalloc(SIZE);
+            if (!object[i])
+                atomic_fetch_add(&r->failed, 1);
+        }
+        for (unsigned i = 0; i < OBJECTS; i++)
+            kfree(object[i]);
+    }
+    kfree(object);
+    atomic_fetch_sub(&r->running, 1);
+}
+
+static bool slab_rush(void) {
+    static struct slab_rush r;
+
+    for (unsigned n = 0; n < 2 * cpu_count; n++) {
+        struct thread *t;
+        SELFTEST_CHECK(thread_create_kernel(slab_rush_entry, &r, "rush", PRIORITY_FAIR, &t) == INV_OK);
+        atomic_fetch_add(&r.running, 1);
+        thread_start(t);
+        object_put(&t->obj);
+    }
+    while (atomic_load(&r.running) > 0)
+        sched_yield();
+    SELFTEST_CHECK(atomic_load(&r.failed) == 0);
+    return true;
+}
+SELFTEST("vm/all_processors_at_one_cache_find_memory", slab_rush);

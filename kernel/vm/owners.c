@@ -115,7 +115,7 @@ void memory_for_each_owner(void (*fn)(const char *owner, uint64_t kib, void *arg
         used += owners[i].kib;
         fn(owners[i].name, owners[i].kib, arg);
     }
-    fn("free", boot.ram / 1024 - used, arg);
+    fn("free", boot.ram / 1024 - MIN(used, boot.ram / 1024), arg); // what moves meanwhile may be seen twice
     fn("total", boot.ram / 1024, arg);
     slab_parts(fn, arg);
 }

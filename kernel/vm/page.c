@@ -271,12 +271,16 @@ void page_get_stats(struct page_stats *out) {
         .free = buddy.free_pages,
         .reserve = reserve_user,
     };
-    // A page may be allocated on one processor and freed on another: only the sums are counts.
+    // A page may be allocated on one processor and freed on another: only the sums are counts. One that is freed where this has not looked yet, after it was
+    // allocated where this has looked already, makes its sum too small, even less than none.
+    int64_t sums[PAGE_STATE_COUNT] = {0};
     for (unsigned cpu = 0; cpu < CONFIG_MAX_CPUS; cpu++) {
         out->free += caches[cpu].count + caches[cpu].zeroed_count;
         for (unsigned s = PAGE_KERNEL; s < PAGE_STATE_COUNT; s++)
-            out->in_use[s] += (uint64_t)caches[cpu].in_use[s];
+            sums[s] += caches[cpu].in_use[s];
     }
+    for (unsigned s = PAGE_KERNEL; s < PAGE_STATE_COUNT; s++)
+        out->in_use[s] = (uint64_t)MAX(sums[s], (int64_t)0);
 }
 
 // --- boot ------------------------------------------------------------------------------------------------------------

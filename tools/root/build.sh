@@ -60,6 +60,12 @@ pack() {
     (cd "$1" && bsdtar --format newc --uid 0 --gid 0 --uname root --gname root -cf - .)
 }
 
+# The same by name, since a folder has no order of its own: every build of the built-in archive boots with the same figures.
+pack_sorted() {
+    (cd "$1" && find . -print0 | LC_ALL=C sort -z |
+        bsdtar --format newc --uid 0 --gid 0 --uname root --gname root --null -n -cf - -T -)
+}
+
 pack_init() {
     mkdir -p "$work/init"
     cp "$1" "$work/init/init"
@@ -74,9 +80,10 @@ builtin)
     [ $# = 2 ] || fail "usage: build.sh builtin INIT OUT"
     init=$1 out=$2
     work=$(mktemp -d)
+    umask 022 # the tree's modes are the same whoever builds it
     mkdir "$work/tree"
     tree_builtin "$work/tree"
-    pack "$work/tree" >"$work/out"
+    pack_sorted "$work/tree" >"$work/out"
     ;;
 from)
     [ $# = 3 ] || fail "usage: build.sh from SOURCE INIT OUT"

@@ -48,12 +48,13 @@ static void capabilities_fix(struct token *t, const struct token *old) {
 
     if (t->securebits & SECURE_NO_SETUID_FIXUP)
         return;
-    if (had_root && !has_root && !(t->securebits & SECURE_KEEP_CAPS)) {
-        if (!linux_current()->keep_capabilities) {
+    if (had_root && !has_root) {
+        if (!(t->securebits & SECURE_KEEP_CAPS) && !linux_current()->keep_capabilities) {
             t->cap_permitted = 0;
             t->cap_effective = 0;
         }
-        t->cap_ambient = 0;
+        t->cap_ambient =
+            0; // even if the others are kept: a program that knows nothing of these expects exec to drop all
     }
     if (old->euid == 0 && t->euid != 0)
         t->cap_effective = 0;
@@ -195,9 +196,10 @@ int64_t linux_setfsuid(struct arch_frame *f) {
         return old;
     }
     t->fsuid = id;
-    if (old == 0 && id != 0)
+    bool fixup = !(t->securebits & SECURE_NO_SETUID_FIXUP);
+    if (fixup && old == 0 && id != 0)
         t->cap_effective &= ~CAPABILITIES_FS;
-    if (old != 0 && id == 0)
+    if (fixup && old != 0 && id == 0)
         t->cap_effective |= t->cap_permitted & CAPABILITIES_FS;
     (void)ids_commit(t);
     return old;

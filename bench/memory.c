@@ -31,10 +31,15 @@ static void pages_touch(volatile unsigned char *p, unsigned n) {
     }
 }
 
-// That each page is a page of its own, zero but for the byte touched.
-static void pages_check(const unsigned char *p, unsigned n) {
+// That each page is a page of its own, zero but for the byte touched: a page that stood in several places would not keep their numbers.
+static void pages_check(unsigned char *p, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         bench_check(p[(size_t)i * PAGE] == 1 && p[(size_t)i * PAGE + 1] == 0 && p[(size_t)i * PAGE + PAGE - 1] == 0);
+        p[(size_t)i * PAGE + 2] = (unsigned char)i;
+        p[(size_t)i * PAGE + 3] = (unsigned char)(i / 256);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        bench_check(p[(size_t)i * PAGE + 2] == (unsigned char)i && p[(size_t)i * PAGE + 3] == (unsigned char)(i / 256));
     }
 }
 

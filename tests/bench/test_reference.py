@@ -172,6 +172,11 @@ class OptionsTest(unittest.TestCase):
             ["--compare", "HEAD", "--accept"],
             ["--profile", "stat", "--linux-only"],
             ["--accept", "stat"],
+            ["--accept", "--list"],
+            ["--profile", "stat", "fstat"],
+            ["--profile", "stat", "--draw", "3"],
+            ["--profile", "stat", "--seeds", "1,2"],
+            ["--compare", "HEAD", "--markdown", "README.md"],
         ):
             with self.subTest(bad=bad), self.assertRaises(Failure) as caught:
                 options_read(bad)

@@ -123,6 +123,10 @@ def options_read(arguments: list[str]) -> Options:
         raise Failure("bench: --invar-only and --linux-only: one of them at a time")
     if modes and options.linux_only:
         raise Failure(f"bench: {modes[0]} is about Invar, --linux-only leaves it out")
+    if options.profile and (options.wanted or options.draw is not None or len(options.seeds) > 1 and options.seeds != (1, 2, 3, 4)):
+        raise Failure("bench: --profile takes one row and one seed: no other row, set or draw can be given")
+    if modes and (options.list or options.markdown):
+        raise Failure(f"bench: {modes[0]} and {'--list' if options.list else '--markdown'}: one of them at a time")
     if options.accept and (options.wanted or options.kernel or options.draw is not None or options.seeds != (1, 2, 3, 4)):
         raise Failure("bench: --accept measures all that the reference holds, with this tree's kernel: no set, row, kernel, seed or draw can be given")
     return options
@@ -205,6 +209,8 @@ def bench(options: Options) -> int:
         print(rows_list(program))
         return 0
     wanted_of(options, program)  # mistakes come before the long work
+    for path in (options.json, options.svg, *([options.markdown] if options.markdown else [])):
+        writable_check(path)
     if options.profile and options.profile not in program.rows:
         raise Failure(f"bench: --profile {options.profile}: no such row (--list names them)")
     base = compare.revision_check(options.compare) if options.compare else ""
@@ -229,6 +235,15 @@ def bench(options: Options) -> int:
     print(report_text(report))
     print(f"\n{shown(options.json)}  {shown(options.svg)}" if report.scored_ratios() else f"\n{shown(options.json)}")
     return FAILED if broken else 0
+
+
+def writable_check(path: Path) -> None:
+    """Failure where the file could not be written, before the long work."""
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise Failure(f"bench: {path}: cannot be written")
 
 
 def files_write(options: Options, report: Report) -> None:

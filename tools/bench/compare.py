@@ -24,6 +24,8 @@ from sizes import Sizes, sizes_of
 
 def revision_check(name: str) -> str:
     """The commit that a name means."""
+    if shutil.which("git") is None:
+        raise Failure(f"bench: --compare {name}: git is not there")
     words = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     if run.returncode != 0:

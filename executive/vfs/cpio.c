@@ -190,7 +190,13 @@ static inv_status_t member_unpack(struct unpack *u, const struct cpio_member *m)
     return s == INV_OK ? attributes_set(u, m) : s;
 }
 
-// ".", "./" and "/" are the root, which is there; other names lose such a beginning.
+static inv_status_t root_attributes_set(struct unpack *u, struct cpio_member *m) {
+    m->name = "/";
+    m->name_length = 1;
+    return attributes_set(u, m);
+}
+
+// ".", "./" and "/" are the root, which is there and gets their attributes; other names lose such a beginning.
 static void name_strip(struct cpio_member *m) {
     for (;;) {
         if (m->name[0] == '/')
@@ -225,9 +231,9 @@ inv_status_t cpio_unpack(const void *archive, size_t size, void (*done)(const vo
     while ((s = cpio_next(&reader, &m)) == INV_OK) {
         name_strip(&m);
         name_keep(u, &m);
-        if (m.name_length == 0)
+        if (m.name_length == 0 && (m.mode & MODE_FMT) != MODE_DIRECTORY)
             continue;
-        s = member_unpack(u, &m);
+        s = m.name_length == 0 ? root_attributes_set(u, &m) : member_unpack(u, &m);
         if (s != INV_OK) {
             log_error("cpio", "\"%s\": cannot be unpacked (status %d)", m.name, s);
             break;

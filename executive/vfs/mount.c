@@ -274,7 +274,7 @@ inv_status_t mount_attach(struct mount *m, const struct path *at) {
 inv_status_t mount_init_root(const struct fs_type *type, struct path *out_root) {
     struct superblock *sb;
     mutex_init(&mount_lock, LOCK_RANK_VFS_MOUNT);
-    inv_status_t s = superblock_create(type, "rootfs", 0, "", &sb);
+    inv_status_t s = superblock_create(type, "rootfs", 0, "mode=755", &sb);
     if (s != INV_OK)
         return s;
     struct mount *m = mount_create(sb, sb->root, "rootfs", 0);

@@ -250,10 +250,9 @@ void linux_futex_wake_address(uint64_t address, unsigned count) {
 static int64_t requeue_locked(struct bucket *from, const struct futex_key *k, struct bucket *to,
                               const struct futex_key *new_key, uint32_t count) {
     struct futex_waiter *w, *next;
-    struct list_node moved;
+    struct list_node moved = LIST_INIT(moved);
     int64_t n = 0;
 
-    list_init(&moved);
     list_for_each_safe(w, next, &from->waiters, node) {
         if (n >= count)
             break;

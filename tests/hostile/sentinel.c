@@ -91,7 +91,8 @@ static bool name_holds(int fd) {
     return kept.st_dev == named.st_dev && kept.st_ino == named.st_ino;
 }
 
-// What the sentinel answers: k good, m memory changed, f file changed, n name changed, c no child.
+// What the sentinel answers: k good, m memory changed, f file changed, n name changed, c no child,
+// d the child did not end by itself.
 static char sentinel_look(int fd, const uint64_t *memory, uint64_t seed) {
     if (!pattern_holds(memory, MEMORY_SIZE, seed)) {
         return 'm';
@@ -109,10 +110,15 @@ static char sentinel_look(int fd, const uint64_t *memory, uint64_t seed) {
             _exit(42);
         }
         if (pid > 0) {
-            return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 42 ? 'k' : 'c';
+            if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 42) {
+                return 'k';
+            }
+            fprintf(stderr, "sentinel: its child's status: %#x\n", (unsigned)status);
+            return 'd';
         }
         usleep(10000);
     }
+    fprintf(stderr, "sentinel: fork: %s\n", strerror(errno));
     return 'c';
 }
 
@@ -177,6 +183,7 @@ const char *sentinel_check(void) {
     case 'm': return "the sentinel's memory has changed";
     case 'f': return "the sentinel's file has changed";
     case 'n': return "the sentinel's file has another name, or none";
+    case 'd': return "the sentinel's child has died";
     default: return "the sentinel cannot make a child";
     }
 }

@@ -277,6 +277,15 @@ inv_status_t file_ioctl(struct file *f, unsigned command, uint64_t argument, int
     return f->ops->ioctl != NULL ? f->ops->ioctl(f, command, argument, out_result) : INV_ERR_NOT_TTY;
 }
 
+void text_sink_print(struct text_sink *sink, const char *format, ...) {
+    char text[256];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    sink->write(sink, text, MIN((size_t)n, sizeof(text) - 1));
+}
+
 inv_status_t file_map(struct file *f, bool shared, struct vmo **out) {
     if (f->ops->map == NULL)
         return INV_ERR_NO_DEVICE;

@@ -152,6 +152,13 @@ void io_advance(struct io *io, size_t n);
 void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n);
 void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n);
 
+// Where a text about an open file goes (/proc/PID/fdinfo): the reader of the text makes one.
+struct text_sink {
+    void (*write)(struct text_sink *sink, const char *text, size_t length);
+};
+// At most 255 bytes a call; longer texts in several.
+void text_sink_print(struct text_sink *sink, const char *format, ...) printf_like(2, 3);
+
 struct file_ops {
     inv_status_t (*open)(struct inode *inode, struct file *file); // NULL: fine
     void (*release)(struct file *file);                           // last reference gone
@@ -171,6 +178,8 @@ struct file_ops {
     inv_status_t (*fsync)(struct file *file, bool data_only); // NULL: OK
     inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset,
                               uint64_t length); // NULL: OP_NOT_SUPPORTED
+    // The lines that this kind of file adds to its fdinfo, each with its end of line. May sleep; any thread. NULL: none.
+    void (*show)(struct file *file, struct text_sink *sink);
 };
 
 struct inode {

@@ -90,6 +90,15 @@ static inv_status_t link_text(const struct proc_node *n, char *buffer, size_t si
     return s;
 }
 
+struct info_sink {
+    struct text_sink sink;
+    struct proc_text *text;
+};
+
+static void info_write(struct text_sink *sink, const char *text, size_t length) {
+    proc_append(container_of(sink, struct info_sink, sink)->text, text, length);
+}
+
 static void info_show(struct proc_text *t, const struct proc_node *n) {
     struct file *f;
 
@@ -101,8 +110,13 @@ static void info_show(struct proc_text *t, const struct proc_node *n) {
         (void)!fd_get_flags(files, n->number, &close_on_exec);
         fd_table_put(files);
     }
-    proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t0\nino:\t%lu\n", f->position,
-               (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), f->inode->ino);
+    struct mount_description mount;
+    mount_describe(f->path.mount, &mount);
+    proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", f->position,
+               (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), mount.id, f->inode->ino);
+    struct info_sink sink = {.sink.write = info_write, .text = t};
+    if (f->ops != NULL && f->ops->show != NULL && !(f->flags & O_PATH_))
+        f->ops->show(f, &sink.sink);
     file_put(f);
 }
 

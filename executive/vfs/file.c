@@ -92,6 +92,7 @@ void file_put(struct file *f) {
         file_locks_drop(f, f, true);
         file_locks_drop(f, f, false);
     }
+    file_async_drop(f);
     if ((holds & FILE_HOLDS_OPENED) != 0 && f->ops->release != NULL)
         f->ops->release(f);
     if ((holds & FILE_HOLDS_WRITER) != 0) {

@@ -30,6 +30,7 @@
 struct pipe {
     struct mutex lock;
     struct waitq read_wait, write_wait, partner_wait;
+    struct async_list async;
     struct pipe_ring ring;
     _Atomic uint32_t readers, writers;
     _Atomic uint32_t reader_opens, writer_opens; // how many there ever were
@@ -74,6 +75,7 @@ static struct pipe *pipe_alloc(struct job *job) {
     waitq_init(&p->read_wait);
     waitq_init(&p->write_wait);
     waitq_init(&p->partner_wait);
+    async_list_init(&p->async, true);
     p->ring.slots = pipes_hold_much() ? PIPE_SMALL_SLOTS : PIPE_SLOTS;
     atomic_fetch_add_explicit(&total_slots, p->ring.slots, memory_order_relaxed);
     p->ring.slot = p->first_slots;
@@ -193,6 +195,7 @@ static inv_status_t pipe_read(struct file *file, struct io *io, uint64_t *positi
         wake_writers(p);
     if (pass_on)
         wake_readers(p);
+    async_notify(&p->async, ASYNC_OUT);
     if (*out_done != 0 && inode_is(file->inode, MODE_FIFO) && file->path.mount != anonymous_mount)
         file_touch_atime(file);
     return s;
@@ -262,6 +265,7 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
         mutex_unlock(&p->lock);
         if (was_empty)
             wake_readers(p);
+        async_notify(&p->async, ASYNC_IN);
         WAIT_EVENT(&p->write_wait, !pipe_ring_full(&p->ring) || atomic_load(&p->readers) == 0, WAIT_INTERRUPTIBLE,
                    NSTIME_NEVER, s);
         mutex_lock(&p->lock);
@@ -274,6 +278,7 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
     mutex_unlock(&p->lock);
     if (was_empty)
         wake_readers(p);
+    async_notify(&p->async, ASYNC_IN);
     if (pass_on)
         wake_writers(p);
     if (*out_done != 0 && file->path.mount != anonymous_mount) {
@@ -341,6 +346,8 @@ static void pipe_end_closed(struct file *file, struct pipe *p) {
     if (event) {
         waitq_wake(&p->read_wait, UINT32_MAX, 0);
         waitq_wake(&p->write_wait, UINT32_MAX, 0);
+        async_notify(&p->async, ASYNC_IN);
+        async_notify(&p->async, ASYNC_OUT);
     }
 }
 
@@ -350,7 +357,12 @@ static void pipe_release(struct file *file) {
     pipe_drop(file->inode, p);
 }
 
+static struct async_list *pipe_async(struct file *file) {
+    return &((struct pipe *)file->data)->async;
+}
+
 const struct file_ops pipe_ops = {
+    .async = pipe_async,
     .read = pipe_read,
     .write = pipe_write,
     .poll = pipe_poll,

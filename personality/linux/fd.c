@@ -5,14 +5,14 @@
 
 #include <kernel/string.h>
 
+#include "file_owner.h"
 #include "files.h"
 #include "process.h"
 
 #define VALID_OPEN_FLAGS                                                                                               \
-    (O_ACCMODE_ | O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_APPEND_ | O_NONBLOCK_ | O_SYNC_ | O_DSYNC_ | 020000u | \
+    (O_ACCMODE_ | O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_APPEND_ | O_NONBLOCK_ | O_SYNC_ | O_DSYNC_ | O_ASYNC_ | \
      O_DIRECT_ | O_LARGEFILE_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_NOATIME_ | O_CLOEXEC_ | O_PATH_ | O_TMPFILE_)
-#define SETTABLE_FLAGS (O_APPEND_ | O_NONBLOCK_ | O_DIRECT_ | O_NOATIME_ | 020000u)
-#define O_ASYNC_       020000u
+#define SETTABLE_FLAGS (O_APPEND_ | O_NONBLOCK_ | O_DIRECT_ | O_NOATIME_)
 
 // --- open -------------------------------------------------------------------------------------------------------------
 
@@ -308,10 +308,6 @@ enum fcntl_command {
     F_GETLK,
     F_SETLK,
     F_SETLKW,
-    F_SETOWN,
-    F_GETOWN,
-    F_SETSIG,
-    F_GETSIG,
     F_OFD_GETLK = 36,
     F_OFD_SETLK,
     F_OFD_SETLKW,
@@ -325,13 +321,18 @@ enum fcntl_command {
     F_GET_SEALS,
 };
 
-static int64_t flags_set(struct file *file, unsigned flags) {
+static int64_t flags_set(int fd, struct file *file, unsigned flags) {
     struct inode *i = file->inode;
     if ((flags & O_NOATIME_) != 0 && (file->flags & O_NOATIME_) == 0 && i->uid != linux_token()->fsuid &&
         !token_capable(linux_token(), CAP_FOWNER))
         return -LINUX_EPERM;
     if ((flags & O_DIRECT_) != 0 && (i->mode & MODE_FMT) != MODE_FIFO)
         return -LINUX_EINVAL;
+    if (((flags ^ file->flags) & O_ASYNC_) != 0) {
+        inv_status_t s = file_async_set(file, fd, (flags & O_ASYNC_) != 0);
+        if (s != INV_OK)
+            return linux_result(s);
+    }
     uint32_t old = file->flags;
     while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS)))
         ;
@@ -353,23 +354,22 @@ static int64_t pipe_size(struct file *file, unsigned command, uint64_t argument)
 }
 
 // Those that need the file open for more than its place.
-static int64_t fcntl_file(struct file *file, unsigned command, uint64_t argument) {
+static int64_t fcntl_file(int fd, struct file *file, unsigned command, uint64_t argument) {
     switch (command) {
-    case F_SETFL: return flags_set(file, (unsigned)argument);
+    case F_SETFL: return flags_set(fd, file, (unsigned)argument);
     case F_GETLK:
     case F_OFD_GETLK: return lock_query(file, argument, command == F_OFD_GETLK);
     case F_SETLK:
     case F_SETLKW: return lock_set(file, argument, false, command == F_SETLKW);
     case F_OFD_SETLK:
     case F_OFD_SETLKW: return lock_set(file, argument, true, command == F_OFD_SETLKW);
-    case F_SETOWN: file->owner_pid = (uint32_t)argument; return 0;
-    case F_GETOWN: return (int32_t)file->owner_pid;
-    case F_SETSIG:
-        if (argument > LINUX_SIGNALS)
-            return -LINUX_EINVAL;
-        file->owner_signal = (uint32_t)argument;
-        return 0;
-    case F_GETSIG: return file->owner_signal;
+    case LINUX_F_SETOWN:
+    case LINUX_F_GETOWN:
+    case LINUX_F_SETSIG:
+    case LINUX_F_GETSIG:
+    case LINUX_F_SETOWN_EX:
+    case LINUX_F_GETOWN_EX:
+    case LINUX_F_GETOWNER_UIDS: return linux_file_owner_fcntl(file, command, argument);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ: return pipe_size(file, command, argument);
     case F_GETLEASE: return FILE_LOCK_UNLOCK; // nobody holds one
@@ -396,7 +396,7 @@ int64_t linux_fcntl(struct arch_frame *f) {
     case F_GETFD: result = descriptor_flags_get((int)fd); break;
     case F_SETFD: result = linux_result(fd_set_flags(linux_fds(), (int)fd, (argument & 1) != 0)); break;
     case F_GETFL: result = r.file->flags; break;
-    default: result = (r.file->flags & O_PATH_) != 0 ? -LINUX_EBADF : fcntl_file(r.file, command, argument); break;
+    default: result = (r.file->flags & O_PATH_) != 0 ? -LINUX_EBADF : fcntl_file((int)fd, r.file, command, argument); break;
     }
     fd_return(&r);
     return result;
@@ -424,6 +424,17 @@ static int64_t flag_from_user(struct file *file, uint64_t user, uint32_t flag) {
     return 0;
 }
 
+static int64_t async_from_user(int fd, struct file *file, uint64_t user) {
+    uint32_t on;
+    if (arch_user_load32((const uint32_t user_ptr *)(uintptr_t)user, &on) != INV_OK)
+        return -LINUX_EFAULT;
+    if ((on != 0) == ((file->flags & O_ASYNC_) != 0))
+        return 0;
+    if (file->ops->async == NULL)
+        return -LINUX_ENOTTY;
+    return linux_result(file_async_set(file, fd, on != 0));
+}
+
 static int64_t bytes_left(struct file *file, uint64_t user) {
     struct inode_stat st;
     inv_status_t s = vfs_stat(&file->path, &st);
@@ -441,6 +452,7 @@ static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t 
     case FIOCLEX: return linux_result(fd_set_flags(linux_fds(), fd, true));
     case FIONCLEX: return linux_result(fd_set_flags(linux_fds(), fd, false));
     case FIONBIO: return flag_from_user(file, argument, O_NONBLOCK_);
+    case FIOASYNC: return async_from_user(fd, file, argument);
     case FIONREAD:
         if (regular)
             return bytes_left(file, argument);

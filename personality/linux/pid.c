@@ -17,6 +17,7 @@ struct linux_process *linux_init;
 
 /* tree lock: */
 static struct pid_map map;
+static uint64_t last_serial;
 static struct linux_pid **leaves[PID_MAP_SIZE / LEAF_SLOTS]; // leaves are never freed
 
 // Makes sure that the leaf of the next numbers is there; an allocation may not happen in the middle of the commit.
@@ -41,6 +42,7 @@ struct linux_pid *linux_pid_alloc(void) {
     }
     if (p->number != 0) {
         p->users = 1;
+        p->serial = ++last_serial;
         leaves[p->number / LEAF_SLOTS][p->number % LEAF_SLOTS] = p;
     }
     spin_unlock(&linux_tree_lock);

@@ -50,6 +50,7 @@ struct linux_user {
 // One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).
 struct linux_pid {
     int number;
+    uint64_t serial;               // never given twice, unlike the number; immutable
     unsigned users;                // tree lock
     struct linux_user *user;       // tree lock: who is charged; NULL when neither thread nor process bears it
     struct linux_process *process; // tree lock: whose pid it is (also zombies)

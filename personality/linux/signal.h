@@ -30,6 +30,7 @@ struct linux_thread;
 #define LINUX_SI_KERNEL     0x80
 #define LINUX_SI_QUEUE      (-1)
 #define LINUX_SI_TIMER      (-2)
+#define LINUX_SI_SIGIO      (-5)
 #define LINUX_SI_TKILL      (-6)
 #define LINUX_CLD_EXITED    1
 #define LINUX_CLD_KILLED    2

@@ -93,7 +93,8 @@ static bool blocked_by_receiver(struct linux_process *p, struct linux_thread *t,
 
 static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted, const struct linux_siginfo *info) {
     int signal = info->signo;
-    bool queued_by_user = signal >= LINUX_SIGRTMIN && info->code < 0;
+    // Who sent it learns if it cannot be queued: programs, and files (whose codes are positive).
+    bool queued_by_user = signal >= LINUX_SIGRTMIN && info->code != LINUX_SI_USER && info->code != LINUX_SI_KERNEL;
     struct linux_thread *t;
 
     trace(signal_send, signal, p->number, 0);

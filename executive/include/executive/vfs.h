@@ -6,6 +6,7 @@
 #ifndef EXECUTIVE_VFS_H
 #define EXECUTIVE_VFS_H
 
+#include <executive/async.h>
 #include <kernel/aspace.h>
 #include <kernel/epoch.h>
 #include <kernel/list.h>
@@ -177,7 +178,8 @@ struct file_ops {
     inv_status_t (*map)(struct file *file, bool shared, struct vmo **out);
     inv_status_t (*fsync)(struct file *file, bool data_only); // NULL: OK
     inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset,
-                              uint64_t length); // NULL: OP_NOT_SUPPORTED
+                              uint64_t length);     // NULL: OP_NOT_SUPPORTED
+    struct async_list *(*async)(struct file *file); // O_ASYNC: who is signalled of what happens here. NULL: nobody
     // The lines that this kind of file adds to its fdinfo, each with its end of line. May sleep; any thread. NULL: none.
     void (*show)(struct file *file, struct text_sink *sink);
 };
@@ -270,7 +272,8 @@ struct file {
     struct mutex position_lock; // rank VFS_FILE_POS
     uint64_t position;
     void *data;                       // the driver's own
-    uint32_t owner_signal, owner_pid; // F_SETOWN
+    struct file_owner *_Atomic signal_owner; // F_SETOWN: set once, when there is one (executive/async.h)
+    struct async_entry *async;               // O_ASYNC: the list's lock
     struct epoch_node reclaim;
     struct mapping_owner owner; // of file mappings, so that an address space can hold the file
     _Atomic uint32_t holds;     // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
@@ -286,6 +289,7 @@ struct file {
 #define O_APPEND_    02000u
 #define O_NONBLOCK_  04000u
 #define O_DSYNC_     010000u
+#define O_ASYNC_     020000u
 #define O_DIRECT_    040000u
 #define O_LARGEFILE_ 0100000u
 #define O_DIRECTORY_ 0200000u

@@ -12,8 +12,10 @@
 static struct slab_cache context_cache;
 
 static void context_delete(struct object *o) {
+    struct sched_context *c = container_of(o, struct sched_context, obj);
+    sched_group_put(c->group);
     object_fini(o);
-    slab_free(&context_cache, container_of(o, struct sched_context, obj));
+    slab_free(&context_cache, c);
 }
 
 struct object_type sched_context_type = {
@@ -49,6 +51,7 @@ inv_status_t sched_thread_init(struct thread *t, const struct sched_params *para
         slab_free(&context_cache, c);
         return status;
     }
+    c->group = sched_group_inherit();
     t->sched.context = c;
     list_init(&t->sched.run_node);
     list_init(&t->sched.contended);

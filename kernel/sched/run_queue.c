@@ -60,12 +60,14 @@ static void fair_insert(struct run_queue *q, struct thread *t) {
     rb_insert(&q->fair, &t->sched.fair_node, parent, link);
     if (first)
         q->fair_first = &t->sched.fair_node;
+    group_count(q, t->sched.context);
 }
 
 static void fair_remove(struct run_queue *q, struct thread *t) {
     if (q->fair_first == &t->sched.fair_node)
         q->fair_first = rb_next(q->fair_first);
     rb_remove(&q->fair, &t->sched.fair_node);
+    group_uncount(q, t->sched.context);
 }
 
 void run_queue_publish(struct run_queue *q) {
@@ -167,7 +169,9 @@ void run_queue_charge(struct run_queue *q, nstime_t now) {
     c->slice_used += delta;
     if (!is_fair(t))
         return;
-    c->virtual_time += weighted(delta, c->params.weight);
+    uint64_t pace = group_pace(q, c);
+    delta = weighted(delta, c->params.weight);
+    c->virtual_time += likely(pace == GROUP_PACE_ONE) ? delta : delta * pace >> GROUP_PACE_SHIFT;
     uint64_t least = c->virtual_time;
     if (q->fair_first && vt_before(fair_entry(q->fair_first), t))
         least = fair_entry(q->fair_first)->sched.context->virtual_time;

@@ -39,6 +39,8 @@ struct run_queue {
     struct list_node fixed[PRIORITY_COUNT];
     struct rb_tree fair; // by virtual time
     struct rb_node *fair_first;
+    uint64_t fair_weight; // of the queued fair threads (group.c)
+    unsigned fair_groups; // groups with a queued fair thread
     uint64_t min_virtual_time; // never falls; where new and waking threads of the fair class begin
     bool slice_armed;
     bool kicked; // a reschedule interrupt is on its way
@@ -84,6 +86,17 @@ void run_queue_publish(struct run_queue *q);              // load and running_pr
 nstime_t run_queue_slice(const struct thread *t);
 bool run_queue_rotates(const struct run_queue *q); // current shares its priority by slices with a queued thread
 void run_queue_arm_slice(struct run_queue *q, nstime_t now); // on its own processor
+
+// group.c. With the queue's lock held.
+void group_count(struct run_queue *q, struct sched_context *c);   // c's thread was queued among the fair ones
+void group_uncount(struct run_queue *q, struct sched_context *c); // and taken off
+// How fast c's virtual time runs on q, beside what its weight says: fixed point, GROUP_PACE_ONE where only its own group wants the processor.
+#define GROUP_PACE_SHIFT 10
+#define GROUP_PACE_ONE   (1u << GROUP_PACE_SHIFT)
+uint64_t group_pace(const struct run_queue *q, const struct sched_context *c);
+
+// The group of the current thread (before there is one: the system's), counted once more.
+struct sched_group *sched_group_inherit(void);
 
 // wake.c
 void sched_deliver(struct thread *t); // ends t's transit. No lock held, interrupts off

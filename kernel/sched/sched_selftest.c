@@ -134,6 +134,50 @@ static bool weighted_shares(void) {
 }
 SELFTEST("sched/weights_divide_the_processor", weighted_shares);
 
+// One thread of a group of its own computes beside a crowd of another group. out: its time, and the crowd's.
+#define CROWD 8
+static bool measure_groups(nstime_t out[2]) {
+    struct sched_group *groups[2] = {sched_group_create(), sched_group_create()};
+    struct thread *t[CROWD + 1];
+    bool joined = true;
+    nstime_t before[2] = {0}, after[2] = {0};
+    SELFTEST_CHECK(groups[0] && groups[1]);
+    atomic_store(&hog_stop, 0);
+    atomic_store(&hog_running, 0);
+    rise_above();
+    for (unsigned i = 0; i <= CROWD; i++) {
+        t[i] = selftest_thread(hog, NULL, PRIORITY_FAIR, selftest_cpu(cpu_count - 1));
+        SELFTEST_CHECK(t[i]);
+        sched_set_group(t[i], groups[i > 0]);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        sched_group_put(groups[i]);
+    SELFTEST_CHECK(selftest_wait_for(&hog_running, CROWD + 1));
+    for (unsigned i = 0; i <= CROWD; i++)
+        before[i > 0] += sched_runtime(t[i]);
+    selftest_sleep(200 * NSEC_PER_MSEC);
+    for (unsigned i = 0; i <= CROWD; i++)
+        after[i > 0] += sched_runtime(t[i]);
+    atomic_store(&hog_stop, 1);
+    for (unsigned i = 0; i <= CROWD; i++)
+        joined &= selftest_join(t[i]);
+    go_back();
+    for (unsigned i = 0; i < 2; i++)
+        out[i] = after[i] - before[i];
+    SELFTEST_CHECK(joined);
+    return true;
+}
+
+static bool groups_share(void) {
+    nstime_t ran[2];
+    for (unsigned attempt = 0; attempt < 5; attempt++) {
+        if (measure_groups(ran) && ran[0] * 10 > ran[1] * 7 && ran[0] * 10 < ran[1] * 14)
+            return true;
+    }
+    return false;
+}
+SELFTEST("sched/groups_share_alike_however_many_threads_they_have", groups_share);
+
 static bool round_robin_rotates(void) {
     struct thread *t[3];
     nstime_t least = NSTIME_NEVER;
@@ -297,7 +341,9 @@ static bool old_clock_costs_nothing(void) {
     static struct thread t;
     static struct sched_context c;
 
-    c = (struct sched_context){.params = {.class = SCHED_CLASS_FAIR, .weight = 335}, .last_charged = NSEC_PER_SEC};
+    c = (struct sched_context){.params = {.class = SCHED_CLASS_FAIR, .weight = 335},
+                               .group = sched_group_system(),
+                               .last_charged = NSEC_PER_SEC};
     t.sched.context = &c;
     atomic_store(&t.sched.priority, PRIORITY_FAIR);
     q.current = &t;

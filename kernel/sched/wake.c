@@ -55,9 +55,11 @@ static void enqueue(struct run_queue *q, struct thread *t) {
     preempt_for(q, t);
 }
 
-// A sleeper may be a little behind the others when it comes back, so that it is served soon, but has saved nothing up.
+// A sleeper may be a little behind the others when it comes back, so that it is served soon, but has saved nothing up: half a slice of processor time,
+// however slowly its virtual time runs beside a crowd.
 static void limit_credit(struct run_queue *q, struct thread *t) {
-    uint64_t least = q->min_virtual_time - WAKE_CREDIT;
+    uint64_t pace = MIN(group_pace(q, t->sched.context), GROUP_PACE_ONE);
+    uint64_t least = q->min_virtual_time - (WAKE_CREDIT * pace >> GROUP_PACE_SHIFT);
     if ((int64_t)(t->sched.context->virtual_time - least) < 0)
         t->sched.context->virtual_time = least;
 }
@@ -115,14 +117,17 @@ bool sched_wake(struct thread *t) {
     return true;
 }
 
-// A new thread begins one slice behind the least served one, so that a thread that makes many cannot starve its neighbours with them.
+// A new thread begins one slice, at its own pace, behind the least served one, so that a thread that makes many cannot starve its neighbours with them.
 void sched_start(struct thread *t) {
     irq_flags_t flags = arch_irq_save();
     preempt_disable();
     DEBUG_ASSERT(state_of(t) == THREAD_NEW);
     set_state(t, THREAD_READY);
-    t->sched.context->virtual_time = SLICE_DEFAULT;
-    atomic_store_explicit(&t->sched.cpu, sched_place(t, arch_cpu_id()), memory_order_relaxed);
+    struct run_queue *q = run_queue_of(sched_place(t, arch_cpu_id()));
+    spin_lock(&q->lock);
+    t->sched.context->virtual_time = SLICE_DEFAULT * group_pace(q, t->sched.context) >> GROUP_PACE_SHIFT;
+    spin_unlock(&q->lock);
+    atomic_store_explicit(&t->sched.cpu, q->cpu, memory_order_relaxed);
     sched_deliver(t);
     arch_irq_restore(flags);
     preempt_enable();

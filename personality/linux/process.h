@@ -44,7 +44,8 @@ struct linux_session {
 struct linux_user {
     struct linux_user *next; // tree lock
     uint32_t uid;
-    _Atomic unsigned tasks; // written under the tree lock
+    _Atomic unsigned tasks;    // written under the tree lock
+    struct sched_group *share; // counted, immutable: its threads' part of the processors
 };
 
 // One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).

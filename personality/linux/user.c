@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// How many threads and zombies each real user has, for RLIMIT_NPROC; and how many the machine bears. A number in use (struct linux_pid) is charged to one user from
+// How many threads and zombies each real user has, for RLIMIT_NPROC; and how many the machine bears. A user's threads are one group of the fair class. A number in use (struct linux_pid) is charged to one user from
 // clone to exit (a thread's) or wait (a process's); setuid moves the charge. The limits are what keeps a fork bomb an affair of the user who lit it.
 //
 // Invariants: an entry's tasks are the numbers that point to it; one without tasks is not in the table.
@@ -27,6 +27,11 @@ struct linux_user *linux_user_get_locked(uint32_t uid) {
         u = kzalloc(sizeof(*u));
         if (u == NULL)
             return NULL;
+        u->share = uid == 0 ? sched_group_system() : sched_group_create();
+        if (u->share == NULL) {
+            kfree(u);
+            return NULL;
+        }
         u->uid = uid;
         u->next = *bucket;
         *bucket = u;
@@ -45,6 +50,8 @@ void linux_user_put_locked(struct linux_user *u) {
     while (*at != u)
         at = &(*at)->next;
     *at = u->next;
+    if (u->uid != 0)
+        sched_group_put(u->share);
     kfree(u);
 }
 
@@ -86,6 +93,7 @@ int64_t linux_user_change(uint32_t uid) {
         t->user_over_limit = uid != 0 && atomic_load_explicit(&u->tasks, memory_order_relaxed) - 1 >
                                              linux_limit(LINUX_RLIMIT_NPROC);
         t->pid->user = u;
+        sched_set_group(t->thread, u->share);
         linux_user_put_locked(old);
     }
     spin_unlock(&linux_tree_lock);

@@ -34,10 +34,16 @@ struct sched_params {
     nstime_t slice;   // round robin and fair: 0 = default
 };
 
+// Those whose fair threads share as one against all others' (sched/group.c): on each processor the groups that want it get equal parts, and within a
+// group its threads by weight, so that nobody gains by making many. Counted.
+struct sched_group;
+
 struct sched_context {
     struct object obj; // type sched_context_type
     struct sched_params params;
     /* run queue lock of the thread's processor: */
+    struct sched_group *group; // counted, never NULL
+    uint32_t queued_weight;    // what group and run queue count for it while it is queued
     uint64_t virtual_time; // fair: weighted runtime, on the scale of that run queue
     nstime_t slice_used;   // of the slice begun
     nstime_t runtime;      // total, charged at every switch
@@ -93,6 +99,12 @@ bool sched_wake(
         t); // SLEEPING → READY; false if it was not asleep (a wake between prepare and sleep is remembered). Any context
 // Wakes t if its sleep is of a kind that may be interrupted by bits newly set in thread->user_work. Any context.
 void sched_interrupt(struct thread *t);
+// A new group, with one count. NULL: no memory. Any context.
+struct sched_group *sched_group_create(void);
+struct sched_group *sched_group_system(void); // the one that the first threads are in; for ever, not counted by this
+void sched_group_put(struct sched_group *g);  // any context
+// Moves t's context to g, which it counts. A new thread begins in its maker's group. Any context, t->lock not needed.
+void sched_set_group(struct thread *t, struct sched_group *g);
 void sched_yield(void);            // to others of the same priority; fair: to the one with the least virtual time
 noreturn_fn void sched_exit(void); // the current thread never runs again; its stack is freed by the next
 void sched_preempt(void);

@@ -4,7 +4,7 @@
 #
 # ./invar check [PART...]: what can be found without running anything. Findings are printed by file, one summary line for
 # each part, and the status is 1 when a part found something. All parts are run; each keeps its results in build/check, so
-# that only what has changed is read again.
+# that only what has changed is read again. ./invar check --coverage [OPTION...] prints the table of the part coverage.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
@@ -112,7 +112,19 @@ part_sizes() {
     verdict sizes "$n" "the core has $core lines (guideline: $limit)"
 }
 
-parts='includes format clang sparse cppcheck stack sizes'
+part_coverage() {
+    /usr/bin/python3 -B tools/check/coverage.py --brief >"$out/coverage.txt"
+    case $? in 0 | 1) ;; *) exit 2 ;; esac
+    sed '$d' "$out/coverage.txt"
+    n=$(grep -c '^personality/linux/coverage/' "$out/coverage.txt")
+    verdict coverage "$n" "$(tail -n 1 "$out/coverage.txt")"
+}
+
+if [ "${1:-}" = --coverage ]; then
+    shift
+    exec /usr/bin/python3 -B tools/check/coverage.py "$@"
+fi
+parts='includes format clang sparse cppcheck stack coverage sizes'
 for part in "$@"; do
     case " $parts " in
     *" $part "*) ;;

@@ -100,6 +100,7 @@ static void apply_owner(struct inode *i, const struct inode_attributes *a) {
     uint32_t mode = i->mode;
     if ((mode & MODE_FMT) == MODE_DIRECTORY)
         return;
+    inode_drop_capabilities(i);
     mode &= ~(uint32_t)MODE_SETUID;
     if ((mode & 010) != 0)
         mode &= ~(uint32_t)MODE_SETGID; // without group execution it means mandatory locks, and stays

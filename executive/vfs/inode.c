@@ -84,6 +84,7 @@ void inode_put(struct inode *i) {
     if (i->superblock->type->inode_delete != NULL)
         i->superblock->type->inode_delete(i);
     DEBUG_ASSERT(list_empty(&i->locks) && i->pipe == NULL);
+    inode_free_xattrs(i);
     if (i->vmo != NULL)
         vmo_put(i->vmo);
     job_uncharge(i->job, JOB_MEMORY, sizeof(struct inode));
@@ -104,6 +105,7 @@ void inode_touch_atime(struct inode *i, unsigned mount_flags) {
 
 void inode_written(struct inode *i) {
     i->mtime = i->ctime = timestamp_now();
+    inode_drop_capabilities(i);
     uint32_t mode = i->mode;
     if (likely((mode & (MODE_SETUID | MODE_SETGID)) == 0) || token_capable(vfs_current_token(), CAP_FSETID))
         return;

@@ -27,4 +27,8 @@ void inode_write_end(struct inode *i);
 must_check bool inode_deny_write(struct inode *i); // false: open for writing
 void inode_allow_write(struct inode *i);
 
+// xattr.c: a change takes file capabilities away, as it takes set-id bits. Lock held.
+void inode_drop_capabilities(struct inode *i);
+void inode_free_xattrs(struct inode *i); // the last reference is gone
+
 #endif

@@ -18,6 +18,7 @@
 #define TMPFS_MAGIC   0x01021994
 #define BOGO_DIRENT   20 // what Linux says an entry takes
 #define OPTION_LENGTH 64
+#define INODE_XATTRS  1024 // bytes of extended attributes for each inode that may be
 
 // --- inodes -----------------------------------------------------------------------------------------------------------
 
@@ -222,6 +223,7 @@ inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char 
     m->inode_limit = o.inode_limit;
     sb->data = m;
     sb->magic = TMPFS_MAGIC;
+    sb->xattr_limit = o.inode_limit > UINT64_MAX / INODE_XATTRS ? UINT64_MAX : o.inode_limit * INODE_XATTRS;
     s = tmpfs_inode_make(sb, MODE_DIRECTORY | o.mode, 0, &root);
     if (s == INV_OK) {
         root->uid = o.uid;

@@ -46,10 +46,11 @@ enum kind {
     CLOCK,
     WHENCE,
     RESOURCE,
-    POLLS,   // struct pollfd list
-    STRINGS, // NULL-terminated list of strings
-    KIND,    // name of a file system
-    STACK,   // struct for sigaltstack
+    POLLS,     // struct pollfd list
+    STRINGS,   // NULL-terminated list of strings
+    KIND,      // name of a file system
+    ATTRIBUTE, // name of an extended attribute
+    STACK,     // struct for sigaltstack
 };
 
 // What a worker may do: root must not harm the judge by what root may do.

@@ -262,6 +262,9 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case POLLS: return polls(chance);
     case STRINGS: return strings(chance);
     case KIND: return (uint64_t)(one_in(chance, 4) ? "nothing" : one_in(chance, 2) ? "tmpfs" : "proc");
+    case ATTRIBUTE:
+        return (uint64_t)PICK(chance, (uint64_t) "trusted.a", (uint64_t) "trusted.b", (uint64_t) "security.c",
+                              (uint64_t) "security.capability", (uint64_t) "user.d", (uint64_t) "nothing");
     case STACK: return pointer(chance);
     }
     return 0;

@@ -204,8 +204,9 @@ struct inode {
     void *data;              // the file system's own
     struct list_node locks;  // record locks (executive/vfs/lock.c)
     struct list_node superblock_node;
-    struct job *job; // who is charged for it; counted, immutable
-    bool linkable;   // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
+    struct job *job;      // who is charged for it; counted, immutable
+    struct xattr *xattrs; // lock: extended attributes, newest first (executive/vfs/xattr.c)
+    bool linkable;        // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
     struct epoch_node reclaim;
 };
 
@@ -220,6 +221,8 @@ struct superblock {
     _Atomic uint32_t count;  // its names, and one while it is active; at 0 it goes
     struct epoch_node reclaim;
     _Atomic uint64_t next_ino;
+    uint64_t xattr_limit; // bytes of extended attributes in all; 0: keeps none. Immutable after mount
+    _Atomic uint64_t xattr_used;
     void *data;
     char source[64];
 };

@@ -47,6 +47,7 @@ static inline bool token_capable(const struct token *t, unsigned cap) {
 #define CAP_SYS_TIME        25
 #define CAP_SYS_TTY_CONFIG  26
 #define CAP_MKNOD           27
+#define CAP_SETFCAP         31
 #define CAP_SYSLOG          34
 #define CAP_LAST            40
 

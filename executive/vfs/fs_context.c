@@ -45,8 +45,38 @@ inv_status_t fs_context_copy(struct fs_context *from, struct fs_context **out) {
     path_get(&c->cwd);
     spin_unlock(&from->lock);
     c->umask = from->umask;
+    c->users = 1;
     *out = c;
     return INV_OK;
+}
+
+bool fs_context_join(struct fs_context *c) {
+    spin_lock(&c->lock);
+    bool joined = !c->executing;
+    c->users += joined;
+    spin_unlock(&c->lock);
+    return joined;
+}
+
+void fs_context_leave(struct fs_context *c) {
+    spin_lock(&c->lock);
+    c->users--;
+    spin_unlock(&c->lock);
+}
+
+bool fs_context_exec_begin(struct fs_context *c, uint32_t (*threads)(struct fs_context *c), bool *out_began) {
+    spin_lock(&c->lock);
+    bool alone = c->users <= threads(c);
+    *out_began = alone && !c->executing;
+    c->executing = c->executing || alone;
+    spin_unlock(&c->lock);
+    return alone;
+}
+
+void fs_context_exec_end(struct fs_context *c) {
+    spin_lock(&c->lock);
+    c->executing = false;
+    spin_unlock(&c->lock);
 }
 
 void fs_context_get(struct fs_context *c) {

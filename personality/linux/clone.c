@@ -113,6 +113,8 @@ static int64_t thread_state_copy(const struct clone_request *r, struct linux_thr
         s = fd_table_copy(me->files, linux_job(), &t->files);
     }
     if (s == INV_OK && (r->flags & CLONE_FS)) {
+        if (!fs_context_join(me->fs))
+            return -LINUX_EAGAIN;
         t->fs = me->fs;
         fs_context_get(t->fs);
     } else if (s == INV_OK) {
@@ -120,9 +122,11 @@ static int64_t thread_state_copy(const struct clone_request *r, struct linux_thr
     }
     t->blocked = me->blocked;
     t->nice = me->nice;
+    t->memory_failure = me->memory_failure;
+    t->io_flusher = me->io_flusher;
+    t->timer_slack = t->timer_slack_default = me->timer_slack;
     t->policy = me->policy;
     t->rt_priority = me->rt_priority;
-    t->keep_capabilities = me->keep_capabilities;
     // The alternate stack is inherited unless the memory is shared (but vfork's child has it).
     if (!(r->flags & CLONE_VM) || (r->flags & CLONE_VFORK))
         t->altstack = me->altstack;

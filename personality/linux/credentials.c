@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// User and group identities and capabilities: the calls that read and change them, what exec makes of them, and who may signal or inspect whom.
+// User and group identities: the calls that read and change them, and who may signal or inspect whom. Capabilities stand in capabilities.c.
 //
 // A token never changes once it is shared: every call makes a copy, changes it, and puts it in the place of the old one. Others look at a thread's token
 // under its process's lock.
-#include "exec.h"
+#include "credentials.h"
+#include "process.h"
 
 #include <arch/usercopy.h>
 
-#define ID_NONE         UINT32_MAX // -1: leave it
-#define ID_CAPABILITIES ((1ull << (CAP_LAST + 1)) - 1)
+#define ID_NONE UINT32_MAX // -1: leave it
 // What an unprivileged fsuid takes away from the effective set.
 #define CAPABILITIES_FS                                                                               \
     (1ull << CAP_CHOWN | 1ull << CAP_MKNOD | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH | \
      1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << 9 | 1ull << 32)
-#define SECURE_NOROOT          (1u << 0)
-#define SECURE_NO_SETUID_FIXUP (1u << 2)
-#define SECURE_KEEP_CAPS       (1u << 4)
 
 void linux_token_install(struct token *token) {
     struct linux_thread *t = linux_current();
@@ -49,7 +46,7 @@ static void capabilities_fix(struct token *t, const struct token *old) {
     if (t->securebits & SECURE_NO_SETUID_FIXUP)
         return;
     if (had_root && !has_root) {
-        if (!(t->securebits & SECURE_KEEP_CAPS) && !linux_current()->keep_capabilities) {
+        if (!(t->securebits & SECURE_KEEP_CAPS)) {
             t->cap_permitted = 0;
             t->cap_effective = 0;
         }
@@ -71,10 +68,19 @@ static int64_t ids_commit(struct token *t) {
         return result;
     }
     capabilities_fix(t, old);
-    if (t->euid != old->euid || t->egid != old->egid || t->fsuid != old->fsuid || t->fsgid != old->fsgid)
-        atomic_store(&linux_current_process()->dumpable, 0);
-    linux_token_install(t);
+    linux_token_commit(t);
     return 0;
+}
+
+void linux_token_commit(struct token *t) {
+    const struct token *old = linux_token();
+
+    if (t->euid != old->euid || t->egid != old->egid || t->fsuid != old->fsuid || t->fsgid != old->fsgid ||
+        (t->cap_permitted & ~old->cap_permitted)) {
+        atomic_store(&linux_current_process()->dumpable, 0);
+        linux_current()->parent_death_signal = 0;
+    }
+    linux_token_install(t);
 }
 
 static int64_t refuse(struct token *t) {
@@ -257,162 +263,50 @@ int64_t linux_getgroups(struct arch_frame *f) {
 
     if (size < 0)
         return -LINUX_EINVAL;
+    uint32_t n = token_group_count(t);
     if (size == 0)
-        return t->group_count;
-    if ((uint32_t)size < t->group_count)
+        return n;
+    if ((uint32_t)size < n)
         return -LINUX_EINVAL;
-    if (arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), t->groups, t->group_count * sizeof(uint32_t)) != INV_OK)
+    if (n > 0 && arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), t->groups->ids, n * sizeof(uint32_t)) != INV_OK)
         return -LINUX_EFAULT;
-    return t->group_count;
+    return n;
+}
+
+static int64_t groups_from_user(uint64_t user, uint32_t n, struct token_groups **out) {
+    int64_t result = linux_result(token_groups_create(linux_job(), n, out));
+
+    if (result != 0)
+        return result;
+    if (arch_copy_from_user((*out)->ids, (const void user_ptr *)user, n * sizeof(uint32_t)) != INV_OK)
+        result = -LINUX_EFAULT;
+    for (uint32_t i = 0; result == 0 && i < n; i++)
+        if ((*out)->ids[i] == ID_NONE)
+            result = -LINUX_EINVAL;
+    if (result != 0)
+        token_groups_put(*out);
+    return result;
 }
 
 int64_t linux_setgroups(struct arch_frame *f) {
-    uint64_t n = (uint32_t)LINUX_ARG(f, 0);
+    uint32_t n = (uint32_t)LINUX_ARG(f, 0);
+    struct token_groups *groups;
     struct token *t;
 
     if (!token_capable(linux_token(), CAP_SETGID))
         return -LINUX_EPERM;
-    if (n > 65536)
-        return -LINUX_EINVAL;
     if (n > TOKEN_MAX_GROUPS)
-        return -LINUX_ENOMEM; // a token holds no more
-    int64_t result = token_copy(&t);
-    if (result != 0)
-        return result;
-    if (arch_copy_from_user(t->groups, (const void user_ptr *)LINUX_ARG(f, 1), n * sizeof(uint32_t)) != INV_OK) {
-        object_put(&t->obj);
-        return -LINUX_EFAULT;
-    }
-    t->group_count = (uint32_t)n;
-    linux_token_install(t);
-    return 0;
-}
-
-// --- capabilities ---
-
-struct capability_header {
-    uint32_t version;
-    int32_t pid;
-};
-#define CAPABILITY_V1 0x19980330u
-#define CAPABILITY_V2 0x20071026u
-#define CAPABILITY_V3 0x20080522u
-
-// Words of each set by version; 0: unknown, and the version preferred is written back.
-static int64_t capability_header_get(uint64_t user, struct capability_header *h, unsigned *words) {
-    if (arch_copy_from_user(h, (const void user_ptr *)user, sizeof(*h)) != INV_OK)
-        return -LINUX_EFAULT;
-    *words = h->version == CAPABILITY_V1 ? 1 : h->version == CAPABILITY_V2 || h->version == CAPABILITY_V3 ? 2 : 0;
-    if (*words == 0) {
-        if (arch_user_store32((uint32_t user_ptr *)user, CAPABILITY_V3) != INV_OK)
-            return -LINUX_EFAULT;
         return -LINUX_EINVAL;
-    }
-    return 0;
-}
-
-int64_t linux_capget(struct arch_frame *f) {
-    struct capability_header h;
-    uint32_t data[2][3];
-    unsigned words;
-    int64_t result = capability_header_get(LINUX_ARG(f, 0), &h, &words);
-
-    if (result == -LINUX_EINVAL && LINUX_ARG(f, 1) == 0)
-        return 0; // only the version was asked for
+    int64_t result = groups_from_user(LINUX_ARG(f, 1), n, &groups);
     if (result != 0)
         return result;
-    if (h.pid < 0)
-        return -LINUX_EINVAL;
-    struct linux_process *p = linux_process_of_tid(h.pid);
-    if (p == NULL)
-        return -LINUX_ESRCH;
-    irq_flags_t flags = spin_lock_irq(&p->lock);
-    const struct token *t = h.pid == 0 ? linux_token() : p->token;
-    for (unsigned i = 0; i < 2; i++) {
-        data[i][0] = (uint32_t)(t->cap_effective >> (32 * i));
-        data[i][1] = (uint32_t)(t->cap_permitted >> (32 * i));
-        data[i][2] = (uint32_t)(t->cap_inheritable >> (32 * i));
-    }
-    spin_unlock_irq(&p->lock, flags);
-    linux_process_put(p);
-    if (LINUX_ARG(f, 1) == 0)
-        return 0;
-    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), data, words * sizeof(data[0])) == INV_OK ? 0
-                                                                                                        : -LINUX_EFAULT;
-}
-
-int64_t linux_capset(struct arch_frame *f) {
-    struct capability_header h;
-    uint32_t data[2][3] = {{0}};
-    unsigned words;
-    struct token *t;
-    int64_t result = capability_header_get(LINUX_ARG(f, 0), &h, &words);
-
-    if (result != 0)
-        return result;
-    if (h.pid != 0 && h.pid != linux_current()->pid->number)
-        return -LINUX_EPERM;
-    if (arch_copy_from_user(data, (const void user_ptr *)LINUX_ARG(f, 1), words * sizeof(data[0])) != INV_OK)
-        return -LINUX_EFAULT;
-    uint64_t effective = ((uint64_t)data[1][0] << 32 | data[0][0]) & ID_CAPABILITIES;
-    uint64_t permitted = ((uint64_t)data[1][1] << 32 | data[0][1]) & ID_CAPABILITIES;
-    uint64_t inheritable = ((uint64_t)data[1][2] << 32 | data[0][2]) & ID_CAPABILITIES;
     result = token_copy(&t);
-    if (result != 0)
+    if (result != 0) {
+        token_groups_put(groups);
         return result;
-    bool may_inherit = token_capable(t, CAP_SETPCAP) || !(inheritable & ~(t->cap_inheritable | t->cap_permitted));
-    if (!may_inherit || (inheritable & ~(t->cap_inheritable | t->cap_bounding)) || (permitted & ~t->cap_permitted) ||
-        (effective & ~permitted))
-        return refuse(t);
-    t->cap_effective = effective;
-    t->cap_permitted = permitted;
-    t->cap_inheritable = inheritable;
-    t->cap_ambient &= permitted & inheritable;
+    }
+    token_set_groups(t, groups);
     linux_token_install(t);
-    return 0;
-}
-
-// --- exec ---
-
-// capabilities(7), "Transformation of capabilities during execve()", without file capabilities.
-static void exec_capabilities(struct token *t, bool identity_changed) {
-    bool root = !(t->securebits & SECURE_NOROOT) && (t->euid == 0 || t->uid == 0);
-
-    if (identity_changed)
-        t->cap_ambient = 0;
-    if (root) {
-        t->cap_permitted = t->cap_inheritable | t->cap_bounding;
-        t->cap_effective = t->euid == 0 ? t->cap_permitted : 0;
-    } else {
-        t->cap_permitted = t->cap_ambient;
-        t->cap_effective = t->cap_ambient;
-    }
-    t->securebits &= ~SECURE_KEEP_CAPS;
-}
-
-int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out,
-                         bool *out_secure) {
-    struct inode *inode = file->inode;
-    struct token *t;
-    int64_t result = linux_result(token_clone(old, job, &t));
-
-    if (result != 0)
-        return result;
-    if (!no_privileges && !t->no_new_privs && !(vfs_path_mount_flags(&file->path) & MOUNT_NOSUID)) {
-        mutex_lock(&inode->lock);
-        if (inode->mode & MODE_SETUID)
-            t->euid = inode->uid;
-        if ((inode->mode & (MODE_SETGID | 0010)) == (MODE_SETGID | 0010))
-            t->egid = inode->gid;
-        mutex_unlock(&inode->lock);
-    }
-    bool changed = t->euid != old->euid || t->egid != old->egid;
-    t->suid = t->fsuid = t->euid;
-    t->sgid = t->fsgid = t->egid;
-    exec_capabilities(t, changed);
-    *out_secure = t->uid != t->euid || t->gid != t->egid ||
-                  (t->uid != 0 && t->cap_permitted != old->cap_permitted && changed);
-    *out = t;
     return 0;
 }
 
@@ -435,5 +329,5 @@ bool linux_may_inspect(struct linux_process *p) {
            me->fsgid == t->egid && me->fsgid == t->sgid;
     allowed = same && !(t->cap_permitted & ~me->cap_permitted) && atomic_load(&p->dumpable) == 1;
     spin_unlock_irq(&p->lock, flags);
-    return allowed || token_capable(me, 19); // CAP_SYS_PTRACE
+    return allowed || token_capable(me, CAP_SYS_PTRACE);
 }

@@ -3,6 +3,7 @@
 //
 // execve and execveat. Order: arguments are copied, the whole new image is made beside the old one (exec_image.c), what the commit needs is reserved;
 // then the point of no return: the other threads leave, and the rest cannot fail. Until then every error goes back to the caller with nothing changed.
+#include "credentials.h"
 #include "exec.h"
 
 #include <kernel/debug.h>
@@ -11,6 +12,7 @@
 
 #define AT_SYMLINK_NOFOLLOW 0x100u
 #define AT_EMPTY_PATH       0x1000u
+#define STACK_DEFAULT       (8ull << 20)
 
 // What the commit needs beside the image.
 struct exec_reserve {
@@ -109,7 +111,6 @@ static void thread_reset(struct linux_thread *t) {
     t->clear_child_tid = 0;
     t->robust_list = 0;
     t->restart.fn = NULL;
-    t->keep_capabilities = false;
     memset(&t->trap, 0, sizeof(t->trap));
 }
 
@@ -128,13 +129,28 @@ static void names_set(struct linux_process *p, struct exec_image *x) {
         file_put(old);
 }
 
+// A program with another identity than its user's: what that user could trick it with.
+static void secure_reset(struct linux_process *p) {
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+
+    if (p->limits[LINUX_RLIMIT_STACK].current > STACK_DEFAULT)
+        p->limits[LINUX_RLIMIT_STACK].current = STACK_DEFAULT;
+    spin_unlock_irq(&p->lock, flags);
+    linux_current()->parent_death_signal = 0;
+}
+
 static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arch_frame *f) {
     struct linux_thread *t = linux_current();
     struct linux_process *p = t->process;
-    bool changed = x->token->euid != t->token->euid || x->token->egid != t->token->egid;
+    const struct token *fresh = x->token, *old = t->token;
+    bool private = !x->readable || fresh->euid != fresh->uid || fresh->egid != fresh->gid || fresh->euid != old->euid ||
+                   fresh->egid != old->egid || fresh->fsuid != old->fsuid || fresh->fsgid != old->fsgid ||
+                   (fresh->cap_permitted & ~old->cap_permitted);
 
-    if (changed || !x->readable)
+    if (private)
         atomic_store(&p->dumpable, 0); // before anybody can see the new memory
+    if (x->secure)
+        secure_reset(p);
     number_take_over(t);
     if (t->robust_list != 0)
         linux_robust_list_exit(t);
@@ -146,11 +162,10 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
     files_reset(t, r);
     thread_reset(t);
     names_set(p, x);
-    linux_token_install(x->token);
+    linux_token_commit(x->token);
     x->token = NULL;
-    atomic_store(&p->dumpable, !changed && x->readable ? 1 : 0);
-    if (changed)
-        p->parent_death_signal = 0;
+    atomic_store(&p->dumpable, !private);
+    atomic_store(&p->personality, x->personality);
     linux_arch_exec_reset();
     arch_frame_init_user(f, x->entry, x->sp);
     linux_arch_call_resolved(f);
@@ -165,16 +180,31 @@ struct exec_call {
     uint64_t argv, envp;
 };
 
+// How many threads of this process have the file-system context as their own. Its lock is held.
+static uint32_t threads_with(struct fs_context *fs) {
+    struct linux_process *p = linux_current_process();
+    struct linux_thread *t;
+    uint32_t n = 0;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+
+    list_for_each(t, &p->threads, node)
+        n += t->fs == fs;
+    spin_unlock_irq(&p->lock, flags);
+    return n;
+}
+
 static int64_t exec_do(const struct exec_call *c, struct arch_frame *f) {
     struct linux_process *p = linux_current_process();
     struct vfs_caller caller;
     struct exec_strings strings;
     struct exec_reserve reserve = {0};
     struct exec_image x = {.process = p, .caller = &caller, .strings = &strings, .name = c->name};
+    bool began;
 
     if (!linux_user_may_execute())
         return -LINUX_EAGAIN;
     linux_caller(&caller);
+    x.unsafe = !fs_context_exec_begin(caller.fs, threads_with, &began);
     exec_strings_init(&strings, caller.job, linux_limit(LINUX_RLIMIT_STACK));
     int64_t result = exec_strings_from_user(&strings, c->argv, c->envp);
     if (result == 0)
@@ -190,6 +220,8 @@ static int64_t exec_do(const struct exec_call *c, struct arch_frame *f) {
         else
             result = -LINUX_EINTR; // the process is being killed
     }
+    if (began)
+        fs_context_exec_end(caller.fs);
     exec_strings_free(&strings);
     exec_image_free(&x);
     reserve_free(&reserve);

@@ -36,17 +36,23 @@ struct exec_image {
     const struct vfs_caller *caller;
     struct exec_strings *strings;
     const char *name; // as given to execve: AT_EXECFN and comm
+    bool unsafe;      // somebody outside the process could move its root or working directory: no identity is gained
     /* out: */
     struct file *file;   // counted: the program
     struct token *token; // counted: new credentials
     bool secure, readable;
+    uint32_t personality;  // flags that the program starts with
     struct aspace *aspace; // counted
     vaddr_t entry, sp;
 };
 int64_t exec_image_make(struct exec_image *x, int dirfd, const char *path, unsigned walk);
 void exec_image_free(struct exec_image *x);
-// credentials.c: who the program runs as. *out_secure: AT_SECURE.
-int64_t linux_exec_token(struct file *file, struct token *old, bool no_privileges, struct job *job, struct token **out,
-                         bool *out_secure);
+// capabilities.c: who the program runs as.
+struct exec_identity {
+    struct token *token;     // counted
+    bool secure;             // AT_SECURE
+    bool clears_personality; // flags that weaken a program's protection go
+};
+int64_t linux_exec_token(struct file *file, struct token *old, bool unsafe, struct job *job, struct exec_identity *out);
 
 #endif

@@ -13,13 +13,16 @@
 #include <kernel/slab.h>
 #include <kernel/vdso.h>
 
-#define STACK_RANDOM_PAGES    0x3fffffull        // 16 GiB
-#define MMAP_RANDOM_PAGES     ((1ull << 28) - 1) // 1 TiB
-#define BREAK_RANDOM          0x02000000ull
-#define STACK_SPARE           (128u << 10)
-#define GAP_MINIMUM           (128ull << 20)
-#define DYNAMIC_BASE          0x555555554000ull // position-independent programs: two thirds up
+#define STACK_RANDOM_PAGES 0x3fffffull        // 16 GiB
+#define MMAP_RANDOM_PAGES  ((1ull << 28) - 1) // 1 TiB
+#define BREAK_RANDOM       0x02000000ull
+#define STACK_SPARE        (128u << 10)
+#define GAP_MINIMUM        (128ull << 20)
+#define DYNAMIC_BASE       0x555555554000ull // position-independent programs: two thirds up
+// personality(2).
 #define PERSONALITY_NO_RANDOM 0x0040000u
+#define READ_IMPLIES_EXEC     0x0400000u
+#define PERSONALITY_WEAK      (PERSONALITY_NO_RANDOM | READ_IMPLIES_EXEC | 0x0200000u | 0x0100000u) // PER_CLEAR_ON_SETID
 
 enum {
     AT_NULL,
@@ -54,9 +57,7 @@ static bool randomized(const struct exec_image *x) {
         value = boot_option("norandmaps", NULL, 0) ? 1 : 0;
         atomic_store_explicit(&off, value, memory_order_relaxed);
     }
-    // Who runs a program with another's rights may not choose where it lies.
-    return value == 0 && (x->secure || !(atomic_load_explicit(&x->process->personality, memory_order_relaxed) &
-                                         PERSONALITY_NO_RANDOM));
+    return value == 0 && !(x->personality & PERSONALITY_NO_RANDOM);
 }
 
 static uint64_t random_pages(const struct exec_image *x, uint64_t mask) {
@@ -406,7 +407,14 @@ static int64_t image_build(struct exec_image *x, const char *head, size_t n) {
 
     if (s != INV_OK)
         return linux_result(s);
-    int64_t result = linux_exec_token(x->file, x->caller->token, false, x->caller->job, &x->token, &x->secure);
+    struct exec_identity who;
+    int64_t result = linux_exec_token(x->file, x->caller->token, x->unsafe, x->caller->job, &who);
+    if (result == 0) {
+        x->token = who.token;
+        x->secure = who.secure;
+        x->personality = atomic_load_explicit(&x->process->personality, memory_order_relaxed) &
+                         ~(READ_IMPLIES_EXEC | (who.clears_personality ? PERSONALITY_WEAK : 0));
+    }
     if (result == 0)
         result = linux_result(aspace_create(x->caller->job, &x->aspace));
     if (result == 0) {

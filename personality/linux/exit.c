@@ -112,7 +112,7 @@ void linux_thread_exit(struct thread *core) {
     t->fs = NULL;
     spin_unlock_irq(&t->process->lock, flags);
     fd_table_put(files);
-    fs_context_put(fs);
+    linux_fs_drop(fs);
     thread_detach(t);
     spin_lock(&linux_tree_lock);
     t->pid->thread = NULL;
@@ -227,6 +227,25 @@ struct reaped {
     struct linux_group_waste waste;
 };
 
+// Every thread of the child that asked is told.
+static void parent_death_tell_locked(struct linux_process *child) {
+    struct linux_thread *t;
+    int signals[2 * LINUX_SIGNALS], n = 0;
+    irq_flags_t flags = spin_lock_irq(&child->lock);
+
+    // Sent as by the thread that leaves, with its permission.
+    bool allowed = linux_may_signal(linux_token(), child->token);
+    list_for_each(t, &child->threads, node)
+        if (allowed && t->parent_death_signal != 0 && n < (int)ARRAY_SIZE(signals))
+            signals[n++] = t->parent_death_signal;
+    spin_unlock_irq(&child->lock, flags);
+    for (int i = 0; i < n; i++) {
+        struct linux_siginfo info;
+        siginfo_from_user(&info, signals[i], LINUX_SI_USER);
+        (void)signal_send_process(child, &info);
+    }
+}
+
 // Hands one child on. Returns true, with *out, if the new parent does not want to wait for the zombie.
 static bool child_hand_on_locked(struct linux_process *child, struct linux_process *to, struct linux_process *leaving,
                                  struct reaped *out) {
@@ -235,11 +254,7 @@ static bool child_hand_on_locked(struct linux_process *child, struct linux_proce
     atomic_store_explicit(&child->parent_id, to->number, memory_order_relaxed);
     list_push_back(&to->children, &child->sibling);
     child->exit_signal = LINUX_SIGCHLD;
-    if (child->parent_death_signal != 0) {
-        struct linux_siginfo info;
-        siginfo_from_kernel(&info, child->parent_death_signal);
-        (void)signal_send_process(child, &info);
-    }
+    parent_death_tell_locked(child);
     if (child->state == LINUX_PROCESS_ZOMBIE && notify_parent_of_exit_locked(child)) {
         linux_process_release_locked(child, &out->waste);
         out->process = child;

@@ -48,9 +48,9 @@ static void process_inherit(struct linux_process *p, struct linux_process *from)
     p->exe = from->exe;
     if (p->exe != NULL)
         file_get(p->exe);
-    p->parent_death_signal = 0;
     spin_unlock_irq(&from->lock, flags);
     p->personality = atomic_load_explicit(&from->personality, memory_order_relaxed);
+    p->no_huge_pages = from->no_huge_pages;
     p->dumpable = atomic_load_explicit(&from->dumpable, memory_order_relaxed);
     p->oom_score_adj = atomic_load_explicit(&from->oom_score_adj, memory_order_relaxed);
 }
@@ -136,7 +136,14 @@ struct linux_thread *linux_thread_alloc(struct linux_process *p) {
     list_init(&t->node);
     signal_pending_init(&t->pending);
     t->altstack.flags = 2; // SS_DISABLE
+    t->memory_failure = LINUX_MCE_KILL_DEFAULT;
+    t->timer_slack = t->timer_slack_default = LINUX_TIMER_SLACK;
     return t;
+}
+
+void linux_fs_drop(struct fs_context *fs) {
+    fs_context_leave(fs);
+    fs_context_put(fs);
 }
 
 void linux_thread_free(struct linux_thread *t) {
@@ -147,7 +154,7 @@ void linux_thread_free(struct linux_thread *t) {
     if (t->files != NULL)
         fd_table_put(t->files);
     if (t->fs != NULL)
-        fs_context_put(t->fs);
+        linux_fs_drop(t->fs);
     if (t->token != NULL)
         object_put(&t->token->obj);
     linux_process_put(t->process);

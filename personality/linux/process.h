@@ -26,6 +26,9 @@
 #define LINUX_INIT_PID    1
 #define LINUX_PID_MAX     32768
 #define LINUX_COMM_LENGTH 16
+#define LINUX_TIMER_SLACK 50000 // ns
+
+enum { LINUX_MCE_KILL_LATE, LINUX_MCE_KILL_EARLY, LINUX_MCE_KILL_DEFAULT };
 
 struct linux_group {
     struct linux_pid *pid;         // counted; immutable
@@ -141,8 +144,8 @@ struct linux_process {
     int wait_code;                      // stop signal behind wait_notice
     int exit_status;                    // as wait reports it: code << 8 or signal
     char last_name[LINUX_COMM_LENGTH];  // of the last thread: what a zombie is called
-    int parent_death_signal;
     bool child_subreaper;
+    bool no_huge_pages;
     struct linux_usage usage; // of threads that have ended
     struct linux_itimer itimers[LINUX_TIMERS];
 };
@@ -179,9 +182,12 @@ struct linux_thread {
         uint64_t vector, error, address;
     } trap; // the last exception, for signal frames
     int exit_status;
-    int nice, policy, rt_priority; // as the scheduling calls tell them
-    bool keep_capabilities;
-    bool user_over_limit; // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
+    uint8_t memory_failure; // LINUX_MCE_KILL_*
+    bool io_flusher;
+    uint64_t timer_slack, timer_slack_default; // ns
+    int nice, policy, rt_priority;             // as the scheduling calls tell them
+    int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
+    bool user_over_limit;                      // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
 };
 
 extern struct spinlock linux_tree_lock;
@@ -210,6 +216,7 @@ struct process *linux_process_core(struct linux_process *p);
 struct aspace *linux_process_aspace(struct linux_process *p);
 struct linux_thread *linux_thread_alloc(struct linux_process *p); // takes a count of p. NULL: no memory
 void linux_thread_free(struct linux_thread *t);
+void linux_fs_drop(struct fs_context *fs); // a thread's own: one user and one count less
 // Some thread of the process: the one that bears the pid if it lives. lp->lock held; NULL: none.
 struct linux_thread *linux_process_thread_locked(struct linux_process *p);
 

@@ -361,11 +361,19 @@ struct fs_context {
     struct spinlock lock; // rank VFS_SPIN
     /* lock: */
     struct path root, cwd;
+    uint32_t users; // threads whose own it is; the other counts are of those who look
+    bool executing; // a set-id program is being started on the word that nobody else uses it: no new user
     _Atomic uint32_t umask;
 };
 must_check inv_status_t fs_context_copy(struct fs_context *from, struct fs_context **out);
 void fs_context_get(struct fs_context *c);
 void fs_context_put(struct fs_context *c);
+// One thread more or less whose own it is, beside the count. False: a program is being started in it (EAGAIN).
+must_check bool fs_context_join(struct fs_context *c);
+void fs_context_leave(struct fs_context *c);
+// exec: true if no more than the threads given use it; then nobody joins before fs_context_exec_end. *out_began: that is owed.
+bool fs_context_exec_begin(struct fs_context *c, uint32_t (*threads)(struct fs_context *c), bool *out_began);
+void fs_context_exec_end(struct fs_context *c);
 extern struct fs_context *fs_context_boot; // root of the boot tree
 
 // Who asks: every path function takes one.

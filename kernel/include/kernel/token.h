@@ -8,7 +8,15 @@
 
 #include <kernel/object.h>
 
-#define TOKEN_MAX_GROUPS 64
+#define TOKEN_MAX_GROUPS 65536
+
+// Supplementary groups, ascending; shared by the tokens that were cloned from one, immutable once a token has them.
+struct token_groups {
+    _Atomic uint32_t count; // tokens
+    uint32_t number;
+    struct job *job; // charged; counted
+    uint32_t ids[];
+};
 
 struct token {
     struct object obj;
@@ -17,14 +25,21 @@ struct token {
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient; // bit n: capability n of Linux
     uint32_t securebits;
     bool no_new_privs;
-    uint32_t group_count;
-    uint32_t groups[TOKEN_MAX_GROUPS];
+    struct token_groups *groups; // NULL: none. Counted
 };
 extern struct object_type token_type;
 void token_init_boot(void);      // after object_init_boot
 extern struct token *token_root; // uid 0, all capabilities
 // A writable copy with one pointer, to be changed before it is shared. NO_MEMORY, QUOTA.
 must_check inv_status_t token_clone(const struct token *from, struct job *job, struct token **out);
+// Groups for one token, charged to job; the caller fills ids. NO_MEMORY, QUOTA. number is at most TOKEN_MAX_GROUPS.
+must_check inv_status_t token_groups_create(struct job *job, uint32_t number, struct token_groups **out);
+void token_groups_put(struct token_groups *g); // NULL: nothing. May sleep
+// Sorts g and gives it, with its count, to a token that is not shared yet.
+void token_set_groups(struct token *t, struct token_groups *g);
+static inline uint32_t token_group_count(const struct token *t) {
+    return t->groups != NULL ? t->groups->number : 0;
+}
 bool token_in_group(const struct token *t, uint32_t gid); // fsgid or a supplementary group
 static inline bool token_capable(const struct token *t, unsigned cap) {
     return (t->cap_effective >> cap) & 1;
@@ -40,6 +55,7 @@ static inline bool token_capable(const struct token *t, unsigned cap) {
 #define CAP_SETPCAP         8
 #define CAP_NET_ADMIN       12
 #define CAP_SYS_CHROOT      18
+#define CAP_SYS_PTRACE      19
 #define CAP_SYS_ADMIN       21
 #define CAP_SYS_BOOT        22
 #define CAP_SYS_NICE        23
@@ -49,6 +65,7 @@ static inline bool token_capable(const struct token *t, unsigned cap) {
 #define CAP_MKNOD           27
 #define CAP_SETFCAP         31
 #define CAP_SYSLOG          34
+#define CAP_CHECKPOINT      40 // CAP_CHECKPOINT_RESTORE
 #define CAP_LAST            40
 
 #endif

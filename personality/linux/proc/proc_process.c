@@ -81,8 +81,8 @@ static void status_identity(struct proc_text *t, struct linux_process *p) {
     proc_print(t, "FDSize:\t%d\nGroups:\t", files != NULL ? 64 : 0);
     if (files != NULL)
         fd_table_put(files);
-    for (uint32_t i = 0; i < k->group_count; i++)
-        proc_print(t, "%u ", k->groups[i]);
+    for (uint32_t i = 0; i < token_group_count(k); i++)
+        proc_print(t, "%u ", k->groups->ids[i]);
     proc_print(t, "\n");
     object_put(&k->obj);
 }

@@ -43,6 +43,12 @@ inv_status_t file_owner_claim(struct file *f) {
     return owner_ops != NULL ? owner_ops->claim(f) : INV_OK;
 }
 
+void file_owner_forget(struct file *f) {
+    struct file_owner *o = atomic_load_explicit(&f->signal_owner, memory_order_acquire);
+    if (o != NULL)
+        owner_ops->forget(o);
+}
+
 static bool concerns(const struct async_list *l, const struct file *f, enum async_reason reason) {
     if (!l->directed)
         return true;

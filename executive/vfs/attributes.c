@@ -158,6 +158,8 @@ inv_status_t vfs_setattr(const struct path *p, struct token *who, struct inode_a
         if (s == INV_OK && !inode_write_begin(i))
             s = INV_ERR_TEXT_BUSY;
         denied = s == INV_OK;
+        if (s == INV_OK)
+            s = file_leases_break(i, true, false);
     }
     if (s == INV_OK && sized)
         s = size_allowed(i, a->size);

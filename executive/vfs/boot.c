@@ -46,6 +46,7 @@ static inv_status_t vfs_boot(void) {
     inode_cache_init();
     file_cache_init();
     file_lock_init();
+    file_lease_init();
     rename_init();
     fs_register(&tmpfs_type);
     rootfs = tmpfs_type;

@@ -92,6 +92,8 @@ void file_put(struct file *f) {
         file_locks_drop(f, f, true);
         file_locks_drop(f, f, false);
     }
+    if ((holds & FILE_HOLDS_LEASE) != 0)
+        file_lease_drop(f);
     file_async_drop(f);
     if ((holds & FILE_HOLDS_OPENED) != 0 && f->ops->release != NULL)
         f->ops->release(f);
@@ -99,6 +101,8 @@ void file_put(struct file *f) {
         inode_write_end(f->inode);
         mount_write_end(f->path.mount);
     }
+    if ((holds & FILE_HOLDS_READER) != 0)
+        atomic_fetch_sub_explicit(&f->inode->readers, 1, memory_order_release);
     if ((holds & FILE_HOLDS_DENY_WRITE) != 0)
         inode_allow_write(f->inode);
     path_put(&f->path);

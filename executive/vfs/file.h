@@ -12,6 +12,8 @@
 #define FILE_HOLDS_DENY_WRITE (1u << 1) // execution: nobody opens it for writing
 #define FILE_HOLDS_OPENED     (1u << 2) // ops->open has succeeded: ops->release is due
 #define FILE_HOLDS_LOCKS      (1u << 3) // record locks may belong to it
+#define FILE_HOLDS_READER     (1u << 4) // a reader's count of the inode
+#define FILE_HOLDS_LEASE      (1u << 5) // a lease may belong to it
 
 void file_cache_init(void);
 // One count, no operations run yet. Takes over path's counts on success. NO_MEMORY, QUOTA.
@@ -29,7 +31,16 @@ must_check inv_status_t file_hold_writer(struct file *f);
 void file_closed(struct file *f, const void *owner);
 // lock.c: drops the locks that owner has through the file's inode.
 void file_locks_drop(struct file *f, const void *owner, bool flock);
-extern const struct file_ops fifo_ops; // pipe.c
+// lease.c: the first waits for leases that stand against an access (write: or a cut) to end; counts of readers and writers were raised before. SHOULD_WAIT
+// (nonblocking: the break has begun), RESTART.
+must_check inv_status_t file_leases_break_slow(struct inode *i, bool write, bool nonblocking);
+static inline inv_status_t file_leases_break(struct inode *i, bool write, bool nonblocking) {
+    atomic_thread_fence(memory_order_seq_cst); // the other half is in file_lease_set
+    return likely(list_empty(&i->leases)) ? INV_OK : file_leases_break_slow(i, write, nonblocking);
+}
+void file_lease_drop(struct file *f);
+bool file_lease_describe(unsigned n, struct file_lock_description *out); // the n-th; its number is the caller's to set
+extern const struct file_ops fifo_ops;                                   // pipe.c
 // The personality's table, if it is there.
 void vfs_broken_pipe(void);
 struct token *vfs_current_token(void);

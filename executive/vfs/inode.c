@@ -65,6 +65,7 @@ struct inode *inode_alloc(struct superblock *sb, uint32_t mode) {
     i->nlink = 1;
     i->atime = i->mtime = i->ctime = i->btime = timestamp_now();
     list_init(&i->locks);
+    list_init(&i->leases);
     list_init(&i->superblock_node);
     return i;
 }

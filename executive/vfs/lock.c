@@ -5,6 +5,7 @@
 //
 // The locks of a file are a list on its inode, sorted by start for each owner; a lock that is set splits, joins and replaces those of its owner. Who must wait
 // sleeps on a queue chosen by the inode, and tries again. A circle of fcntl owners who wait for each other is found when the last of them would sleep.
+// A flock that changes its type is given back first, as on Linux: who fails to convert it has lost it.
 //
 // Invariants: I1. Locks of one owner and kind do not overlap, and those that touch differ in type. I2. Locks of different owners overlap only if both are for reading.
 // Locking: lock_table (VFS_SPIN) for all lists. Memory is allocated before it is taken.
@@ -21,23 +22,27 @@
 #define DEADLOCK_STEPS 32
 
 struct record_lock {
-    struct list_node node;
+    struct list_node node, all_node;
+    struct inode *inode; // counted by the file through which it was set
     uint64_t start, end; // inclusive
     const void *owner;
     uint32_t pid;
     uint8_t type;
-    bool flock;
+    bool flock, description;
     struct job *job; // charged; counted
 };
 
-// A thread that sleeps for a lock, for finding circles.
+// A thread that sleeps for a lock, for finding circles and for /proc/locks.
 struct blocked {
     struct list_node node;
-    const void *owner, *waits_for;
+    const struct file_lock_request *request;
+    const void *waits_for;            // the owner
+    const struct record_lock *in_way; // compared only: it may be gone
 };
 
 static struct spinlock lock_table = SPINLOCK_INIT(LOCK_RANK_VFS_SPIN);
 static struct list_node blocked_list = LIST_INIT(blocked_list);
+static struct list_node all_locks = LIST_INIT(all_locks);
 static struct waitq queues[LOCK_QUEUES];
 
 void file_lock_init(void) {
@@ -66,11 +71,20 @@ static struct record_lock *conflict_locked(struct inode *i, const struct file_lo
 
 static void insert_locked(struct inode *i, struct record_lock *l) {
     struct record_lock *at;
+    l->inode = i;
+    if (list_empty(&l->all_node))
+        list_push_back(&all_locks, &l->all_node);
     list_for_each(at, &i->locks, node) {
         if (at->start > l->start)
             break;
     }
     list_push_back(&at->node, &l->node); // before at, or at the end
+}
+
+static void discard_locked(struct record_lock *l, struct list_node *garbage) {
+    list_remove(&l->node);
+    list_remove(&l->all_node);
+    list_push_back(garbage, &l->node);
 }
 
 // Sets or clears the range for the owner. spare: two locks from the caller, for the range itself and for a split; those used become NULL.
@@ -89,8 +103,7 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
         if (r->type == l->type) { // grow over it
             start = MIN(start, l->start);
             end = MAX(end, l->end);
-            list_remove(&l->node);
-            list_push_back(garbage, &l->node);
+            discard_locked(l, garbage);
             continue;
         }
         loosened = loosened || l->type == FILE_LOCK_WRITE || r->type == FILE_LOCK_UNLOCK;
@@ -103,6 +116,7 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
             right->start = end + 1;
             l->end = start - 1;
             list_init(&right->node);
+            list_init(&right->all_node);
             insert_locked(i, right);
         } else if (l->start < start) {
             l->end = start - 1;
@@ -111,8 +125,7 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
             l->start = end + 1;
             insert_locked(i, l);
         } else {
-            list_remove(&l->node);
-            list_push_back(garbage, &l->node);
+            discard_locked(l, garbage);
         }
     }
     if (r->type != FILE_LOCK_UNLOCK) {
@@ -124,8 +137,10 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
                                        .owner = r->owner,
                                        .pid = r->pid,
                                        .type = (uint8_t)r->type,
-                                       .flock = r->flock};
+                                       .flock = r->flock,
+                                       .description = r->description};
         list_init(&joined->node);
+        list_init(&joined->all_node);
         insert_locked(i, joined);
     }
     return loosened;
@@ -142,6 +157,8 @@ static struct record_lock *record_alloc(void) {
     }
     object_get(&job->obj);
     l->job = job;
+    list_init(&l->node);
+    list_init(&l->all_node);
     return l;
 }
 
@@ -168,7 +185,7 @@ static bool deadlock_locked(const void *owner, const void *blocker) {
         if (blocker == owner)
             return true;
         list_for_each(b, &blocked_list, node) {
-            if (b->owner == blocker) {
+            if (b->request->owner == blocker && !b->request->flock && !b->request->description) {
                 found = b;
                 break;
             }
@@ -180,19 +197,32 @@ static bool deadlock_locked(const void *owner, const void *blocker) {
     return false;
 }
 
+// A flock of another type goes before the new one is tried.
+static void flock_give_back_locked(struct inode *i, const struct file_lock_request *r, struct list_node *garbage) {
+    struct record_lock *l, *next;
+    list_for_each_safe(l, next, &i->locks, node) {
+        if (l->flock && l->owner == r->owner && l->type != r->type)
+            discard_locked(l, garbage);
+    }
+}
+
 // Tries once. SHOULD_WAIT: b is on the list of the blocked.
 static inv_status_t try_locked(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
                                struct list_node *garbage, struct blocked *b, bool *out_loosened) {
+    if (r->flock)
+        flock_give_back_locked(i, r, garbage);
+    *out_loosened = !list_empty(garbage);
     struct record_lock *l = r->type != FILE_LOCK_UNLOCK ? conflict_locked(i, r) : NULL;
     if (l == NULL) {
-        *out_loosened = apply_locked(i, r, spare, garbage);
+        *out_loosened |= apply_locked(i, r, spare, garbage);
         return INV_OK;
     }
     if (!r->wait)
         return INV_ERR_TRY_AGAIN;
-    if (!r->flock && deadlock_locked(r->owner, l->owner))
+    if (!r->flock && !r->description && !l->description && deadlock_locked(r->owner, l->owner))
         return INV_ERR_DEADLOCK;
     b->waits_for = l->owner;
+    b->in_way = l;
     if (list_empty(&b->node))
         list_push_back(&blocked_list, &b->node);
     return INV_ERR_SHOULD_WAIT;
@@ -216,7 +246,7 @@ static inv_status_t try_once(struct inode *i, const struct file_lock_request *r,
 inv_status_t file_lock(struct file *f, const struct file_lock_request *r) {
     struct inode *i = f->inode;
     struct record_lock *spare[2] = {record_alloc(), record_alloc()};
-    struct blocked b = {.node = LIST_INIT(b.node), .owner = r->owner};
+    struct blocked b = {.node = LIST_INIT(b.node), .request = r};
     inv_status_t s = INV_ERR_NO_MEMORY, waited = INV_OK;
     if (spare[0] != NULL && spare[1] != NULL) {
         atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_LOCKS, memory_order_relaxed);
@@ -253,14 +283,66 @@ void file_locks_drop(struct file *f, const void *owner, bool flock) {
     struct record_lock *l, *next;
     spin_lock(&lock_table);
     list_for_each_safe(l, next, &f->inode->locks, node) {
-        if (l->owner == owner && l->flock == flock) {
-            list_remove(&l->node);
-            list_push_back(&garbage, &l->node);
-        }
+        if (l->owner == owner && l->flock == flock)
+            discard_locked(l, &garbage);
     }
     spin_unlock(&lock_table);
     if (list_empty(&garbage))
         return;
     garbage_free(&garbage);
     waitq_wake(queue_of(f->inode), UINT32_MAX, 0);
+}
+
+// --- for /proc/locks --------------------------------------------------------------------------------------------------
+
+static void describe_lock(const struct record_lock *l, struct file_lock_description *out) {
+    *out = (struct file_lock_description){.kind = l->flock         ? FILE_LOCK_KIND_FLOCK
+                                                  : l->description ? FILE_LOCK_KIND_DESCRIPTION
+                                                                   : FILE_LOCK_KIND_RECORD,
+                                          .type = l->type,
+                                          .pid = l->pid,
+                                          .device = l->inode->superblock->device,
+                                          .ino = l->inode->ino,
+                                          .start = l->start,
+                                          .end = l->end};
+}
+
+// The n-th of all: a lock, or one that waits for it.
+static bool find_locked(unsigned n, unsigned *out_lines, unsigned *out_number, struct file_lock_description *out) {
+    const struct record_lock *l;
+    const struct blocked *b;
+    unsigned at = 0, number = 0;
+    list_for_each(l, &all_locks, all_node) {
+        number++;
+        describe_lock(l, out);
+        out->number = number;
+        if (at++ == n)
+            return true;
+        list_for_each(b, &blocked_list, node) {
+            if (b->in_way != l)
+                continue;
+            if (at++ == n) {
+                out->blocked = true;
+                out->type = b->request->type;
+                out->pid = b->request->pid;
+                out->start = b->request->start;
+                out->end = b->request->end;
+                return true;
+            }
+        }
+    }
+    *out_lines = at;
+    *out_number = number;
+    return false;
+}
+
+bool file_lock_describe(unsigned n, struct file_lock_description *out) {
+    unsigned number = 0, lines = 0;
+    spin_lock(&lock_table);
+    bool found = find_locked(n, &lines, &number, out);
+    spin_unlock(&lock_table);
+    if (found || !file_lease_describe(n - lines, out))
+        return found;
+    out->number = number + n - lines + 1;
+    return true;
 }

@@ -71,6 +71,11 @@ static inv_status_t open_driver(struct file *f) {
     return s;
 }
 
+static void file_hold_reader(struct file *f) {
+    atomic_fetch_add_explicit(&f->inode->readers, 1, memory_order_relaxed);
+    atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_READER, memory_order_relaxed);
+}
+
 static const struct file_ops path_only_ops; // O_PATH: nothing works
 
 // The last part: p is found and permitted. Takes over p's counts in any case.
@@ -87,8 +92,12 @@ static inv_status_t open_file(const struct open_request *r, struct path *p, stru
         return INV_OK;
     }
     bool regular = inode_is(f->inode, MODE_REGULAR);
-    if (regular && (r->want & WANT_WRITE) != 0)
+    if (regular && (file_writable(f) || (r->flags & O_TRUNC_) != 0))
         s = file_hold_writer(f);
+    else if (regular && file_readable(f))
+        file_hold_reader(f);
+    if (s == INV_OK && regular)
+        s = file_leases_break(f->inode, (r->flags & O_ACCMODE_) != 0, (r->flags & O_NONBLOCK_) != 0);
     if (s == INV_OK)
         s = open_driver(f);
     if (s == INV_OK && (r->flags & O_DIRECT_) != 0 && !inode_is(f->inode, MODE_FIFO))

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Calls that make, copy, close and change descriptors: open, close, dup, fcntl, flock, ioctl.
+// Calls that make, copy, close and change descriptors: open, close, dup, fcntl (locks and leases: file_lock.c), ioctl.
 
 #include <kernel/string.h>
 
+#include "file_lock.h"
 #include "file_owner.h"
 #include "files.h"
 #include "process.h"
 
-#define VALID_OPEN_FLAGS                                                                                               \
-    (O_ACCMODE_ | O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_APPEND_ | O_NONBLOCK_ | O_SYNC_ | O_DSYNC_ | O_ASYNC_ | \
-     O_DIRECT_ | O_LARGEFILE_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_NOATIME_ | O_CLOEXEC_ | O_PATH_ | O_TMPFILE_)
+#define VALID_OPEN_FLAGS                                                                                     \
+    (O_ACCMODE_ | O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_APPEND_ | O_NONBLOCK_ | O_SYNC_ | O_DSYNC_ | \
+     O_ASYNC_ | O_DIRECT_ | O_LARGEFILE_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_NOATIME_ | O_CLOEXEC_ | O_PATH_ |  \
+     O_TMPFILE_)
 #define SETTABLE_FLAGS (O_APPEND_ | O_NONBLOCK_ | O_DIRECT_ | O_NOATIME_)
 
 // --- open -------------------------------------------------------------------------------------------------------------
@@ -185,118 +187,6 @@ int64_t linux_dup3(struct arch_frame *f) {
     return duplicate_to(from, to, (flags & O_CLOEXEC_) != 0);
 }
 
-// --- record locks -----------------------------------------------------------------------------------------------------
-
-struct linux_flock { // struct flock of the 64-bit ABI
-    int16_t type, whence;
-    int64_t start, length;
-    int32_t pid;
-};
-_Static_assert(sizeof(struct linux_flock) == 32, "struct flock");
-
-#define OFFSET_MAX INT64_MAX
-
-// The range of l in bytes from the beginning of the file.
-static int64_t lock_range(struct file *file, const struct linux_flock *l, struct file_lock_request *r) {
-    struct inode_stat st;
-    int64_t base = 0, end = OFFSET_MAX;
-    switch (l->whence) {
-    case 0: break;
-    case 1: base = (int64_t)file->position; break;
-    case 2:
-        if (vfs_stat(&file->path, &st) != INV_OK)
-            return -LINUX_EINVAL;
-        base = (int64_t)st.size;
-        break;
-    default: return -LINUX_EINVAL;
-    }
-    if (l->start > OFFSET_MAX - base)
-        return -LINUX_EOVERFLOW;
-    base += l->start;
-    if (base < 0)
-        return -LINUX_EINVAL;
-    if (l->length > 0) {
-        if (l->length - 1 > OFFSET_MAX - base)
-            return -LINUX_EOVERFLOW;
-        end = base + l->length - 1;
-    } else if (l->length < 0) {
-        if (base + l->length < 0)
-            return -LINUX_EINVAL;
-        end = base - 1;
-        base += l->length;
-    }
-    r->start = (uint64_t)base;
-    r->end = (uint64_t)end;
-    if (l->type < FILE_LOCK_READ || l->type > FILE_LOCK_UNLOCK)
-        return -LINUX_EINVAL;
-    r->type = (unsigned)l->type;
-    return 0;
-}
-
-static int64_t lock_get(struct file *file, const struct linux_flock *l, bool description, struct file_lock_request *r) {
-    *r = (struct file_lock_request){.owner = description ? (const void *)file : linux_fds(),
-                                    .pid = description ? UINT32_MAX : (uint32_t)linux_current_process()->number};
-    if (description && l->pid != 0)
-        return -LINUX_EINVAL;
-    return lock_range(file, l, r);
-}
-
-static int64_t lock_query(struct file *file, uint64_t user, bool description) {
-    struct linux_flock l;
-    struct file_lock_request r;
-    if (arch_copy_from_user(&l, (const void user_ptr *)(uintptr_t)user, sizeof(l)) != INV_OK)
-        return -LINUX_EFAULT;
-    if (l.type != FILE_LOCK_READ && l.type != FILE_LOCK_WRITE)
-        return -LINUX_EINVAL;
-    int64_t result = lock_get(file, &l, description, &r);
-    if (result != 0)
-        return result;
-    file_lock_test(file, &r);
-    l.type = (int16_t)r.type;
-    if (r.type != FILE_LOCK_UNLOCK) {
-        l.whence = 0;
-        l.start = (int64_t)r.start;
-        l.length = r.end == OFFSET_MAX ? 0 : (int64_t)(r.end - r.start + 1);
-        l.pid = (int32_t)r.pid;
-    }
-    return arch_copy_to_user((void user_ptr *)(uintptr_t)user, &l, sizeof(l)) == INV_OK ? 0 : -LINUX_EFAULT;
-}
-
-static int64_t lock_set(struct file *file, uint64_t user, bool description, bool wait) {
-    struct linux_flock l;
-    struct file_lock_request r;
-    if (arch_copy_from_user(&l, (const void user_ptr *)(uintptr_t)user, sizeof(l)) != INV_OK)
-        return -LINUX_EFAULT;
-    int64_t result = lock_get(file, &l, description, &r);
-    if (result != 0)
-        return result;
-    if ((r.type == FILE_LOCK_READ && !file_readable(file)) || (r.type == FILE_LOCK_WRITE && !file_writable(file)))
-        return -LINUX_EBADF;
-    r.wait = wait;
-    return linux_result(file_lock(file, &r));
-}
-
-int64_t linux_flock(struct arch_frame *f) {
-    enum { SHARED = 1, EXCLUSIVE = 2, NOT_BLOCKING = 4, UNLOCK = 8 };
-    unsigned operation = (unsigned)LINUX_ARG(f, 1);
-    struct fd_ref r;
-    struct file_lock_request q = {.end = OFFSET_MAX, .flock = true, .wait = (operation & NOT_BLOCKING) == 0};
-    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
-    if (result != 0)
-        return result;
-    switch (operation & ~(unsigned)NOT_BLOCKING) {
-    case SHARED: q.type = FILE_LOCK_READ; break;
-    case EXCLUSIVE: q.type = FILE_LOCK_WRITE; break;
-    case UNLOCK: q.type = FILE_LOCK_UNLOCK; break;
-    default: result = -LINUX_EINVAL; break;
-    }
-    q.owner = r.file;
-    if (result == 0)
-        result = linux_result(file_lock(r.file, &q));
-    fd_return(&r);
-    return result;
-}
-
 // --- fcntl ------------------------------------------------------------------------------------------------------------
 
 enum fcntl_command {
@@ -305,15 +195,6 @@ enum fcntl_command {
     F_SETFD,
     F_GETFL,
     F_SETFL,
-    F_GETLK,
-    F_SETLK,
-    F_SETLKW,
-    F_OFD_GETLK = 36,
-    F_OFD_SETLK,
-    F_OFD_SETLKW,
-    F_SETLEASE = 1024,
-    F_GETLEASE,
-    F_NOTIFY,
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ,
     F_GETPIPE_SZ,
@@ -357,12 +238,14 @@ static int64_t pipe_size(struct file *file, unsigned command, uint64_t argument)
 static int64_t fcntl_file(int fd, struct file *file, unsigned command, uint64_t argument) {
     switch (command) {
     case F_SETFL: return flags_set(fd, file, (unsigned)argument);
-    case F_GETLK:
-    case F_OFD_GETLK: return lock_query(file, argument, command == F_OFD_GETLK);
-    case F_SETLK:
-    case F_SETLKW: return lock_set(file, argument, false, command == F_SETLKW);
-    case F_OFD_SETLK:
-    case F_OFD_SETLKW: return lock_set(file, argument, true, command == F_OFD_SETLKW);
+    case LINUX_F_GETLK:
+    case LINUX_F_SETLK:
+    case LINUX_F_SETLKW:
+    case LINUX_F_OFD_GETLK:
+    case LINUX_F_OFD_SETLK:
+    case LINUX_F_OFD_SETLKW:
+    case LINUX_F_SETLEASE:
+    case LINUX_F_GETLEASE: return linux_file_lock_fcntl(fd, file, command, argument);
     case LINUX_F_SETOWN:
     case LINUX_F_GETOWN:
     case LINUX_F_SETSIG:
@@ -372,7 +255,6 @@ static int64_t fcntl_file(int fd, struct file *file, unsigned command, uint64_t 
     case LINUX_F_GETOWNER_UIDS: return linux_file_owner_fcntl(file, command, argument);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ: return pipe_size(file, command, argument);
-    case F_GETLEASE: return FILE_LOCK_UNLOCK; // nobody holds one
     default: return -LINUX_EINVAL;
     }
 }
@@ -396,7 +278,9 @@ int64_t linux_fcntl(struct arch_frame *f) {
     case F_GETFD: result = descriptor_flags_get((int)fd); break;
     case F_SETFD: result = linux_result(fd_set_flags(linux_fds(), (int)fd, (argument & 1) != 0)); break;
     case F_GETFL: result = r.file->flags; break;
-    default: result = (r.file->flags & O_PATH_) != 0 ? -LINUX_EBADF : fcntl_file((int)fd, r.file, command, argument); break;
+    default:
+        result = (r.file->flags & O_PATH_) != 0 ? -LINUX_EBADF : fcntl_file((int)fd, r.file, command, argument);
+        break;
     }
     fd_return(&r);
     return result;

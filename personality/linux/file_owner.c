@@ -243,8 +243,16 @@ static inv_status_t owner_claim(struct file *file) {
     return owner_set(file, OWNER_PROCESS, linux_current_process()->number, false) == 0 ? INV_OK : INV_ERR_NO_MEMORY;
 }
 
+static void owner_forget(struct file_owner *o) {
+    spin_lock(&linux_tree_lock);
+    o->number = 0;
+    o->signal = 0;
+    spin_unlock(&linux_tree_lock);
+}
+
 static inv_status_t file_owner_init(void) {
-    static const struct async_owner_ops ops = {.send = owner_send, .free = owner_free, .claim = owner_claim};
+    static const struct async_owner_ops ops = {
+        .send = owner_send, .free = owner_free, .claim = owner_claim, .forget = owner_forget};
     async_register_owner_ops(&ops);
     return INV_OK;
 }

@@ -41,9 +41,12 @@ struct async_owner_ops {
     void (*free)(struct file_owner *o);                                   // with its file; may sleep
     inv_status_t (*claim)(
         struct file *f); // makes the current process f's owner if it has none (leases). NO_MEMORY. May sleep
+    void (*forget)(
+        struct file_owner *o); // nobody is signalled any more, and with no special signal. VFS_SPIN locks may be held
 };
 void async_register_owner_ops(const struct async_owner_ops *ops);
 void file_owner_signal(struct file *f, int fd, enum async_reason reason); // to f's owner, if it has one
 must_check inv_status_t file_owner_claim(struct file *f);
+void file_owner_forget(struct file *f);
 
 #endif

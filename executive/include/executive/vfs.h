@@ -199,10 +199,12 @@ struct inode {
     struct timestamp atime, mtime, ctime, btime;
     struct vmo *_Atomic
         vmo; // set once under lock, read without: file data of memory file systems and page cache; NULL until needed. Size: vmo->size
-    _Atomic int32_t writers; // > 0: open for writing; < 0: being executed (ETXTBSY)
-    struct pipe *pipe;       // fifos in use
-    void *data;              // the file system's own
-    struct list_node locks;  // record locks (executive/vfs/lock.c)
+    _Atomic int32_t writers;  // > 0: open for writing; < 0: being executed (ETXTBSY)
+    struct pipe *pipe;        // fifos in use
+    void *data;               // the file system's own
+    struct list_node locks;   // record locks (executive/vfs/lock.c)
+    struct list_node leases;  // executive/vfs/lease.c
+    _Atomic uint32_t readers; // open for reading alone: regular files
     struct list_node superblock_node;
     struct job *job;      // who is charged for it; counted, immutable
     struct xattr *xattrs; // lock: extended attributes, newest first (executive/vfs/xattr.c)
@@ -274,7 +276,7 @@ struct file {
     struct inode *inode;        // = path.dentry's inode, counted through it
     struct mutex position_lock; // rank VFS_FILE_POS
     uint64_t position;
-    void *data;                       // the driver's own
+    void *data;                              // the driver's own
     struct file_owner *_Atomic signal_owner; // F_SETOWN: set once, when there is one (executive/async.h)
     struct async_entry *async;               // O_ASYNC: the list's lock
     struct epoch_node reclaim;
@@ -304,10 +306,10 @@ struct file {
 #define O_TMPFILE_   020200000u
 
 static inline bool file_readable(const struct file *f) {
-    return (f->flags & O_ACCMODE_) != O_WRONLY_ && !(f->flags & O_PATH_);
+    return ((f->flags + 1) & 1) != 0 && !(f->flags & O_PATH_); // access mode 3 is neither
 }
 static inline bool file_writable(const struct file *f) {
-    return (f->flags & O_ACCMODE_) != 0 && !(f->flags & O_PATH_);
+    return ((f->flags + 1) & 2) != 0 && !(f->flags & O_PATH_);
 }
 static inline bool file_nonblocking(const struct file *f) {
     return (f->flags & O_NONBLOCK_) != 0;
@@ -486,13 +488,30 @@ struct file_lock_request {
     unsigned type;       // FILE_LOCK_*
     uint64_t start, end; // inclusive; end UINT64_MAX / 2: to the end of the file
     const void *owner;
-    uint32_t pid; // for F_GETLK; UINT32_MAX for OFD locks
-    bool flock, wait;
+    uint32_t pid;                  // for F_GETLK; UINT32_MAX for OFD locks
+    bool flock, wait, description; // description: an OFD lock, which no circle is looked for
 };
 must_check inv_status_t file_lock(struct file *f,
                                   const struct file_lock_request *r); // TRY_AGAIN, DEADLOCK, NO_MEMORY, RESTART
 void file_lock_test(struct file *f,
                     struct file_lock_request *r); // F_GETLK: r becomes what is in the way, or FILE_LOCK_UNLOCK
+// For /proc/locks: the n-th line, n from 0; a lock that waits follows the one in its way and has its number. False: there are no more.
+enum file_lock_kind { FILE_LOCK_KIND_RECORD, FILE_LOCK_KIND_DESCRIPTION, FILE_LOCK_KIND_FLOCK, FILE_LOCK_KIND_LEASE };
+struct file_lock_description {
+    enum file_lock_kind kind;
+    unsigned type, number;  // FILE_LOCK_*; counted from 1
+    uint32_t pid;           // UINT32_MAX: none (OFD locks)
+    bool blocked, breaking; // waits; a lease that is being broken (type is what it will be)
+    devno_t device;
+    uint64_t ino, start, end; // inclusive; end INT64_MAX: EOF
+};
+bool file_lock_describe(unsigned n, struct file_lock_description *out);
+
+// Leases (executive/vfs/lease.c). A lease belongs to an open file; who opens the file so that it conflicts, or cuts it, makes the holder be signalled and waits
+// until the lease is given back, or for file_lease_break_seconds. TRY_AGAIN (others have it open, or another's lease), ACCESS, INVALID, NO_MEMORY.
+extern _Atomic uint32_t file_lease_break_seconds;
+must_check inv_status_t file_lease_set(struct file *f, int fd, unsigned type, const struct token *who, uint32_t pid);
+unsigned file_lease_get(struct file *f); // FILE_LOCK_*: what it will be after a break under way
 bool file_is_pipe(const struct file *f);
 must_check inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged,
                                       uint64_t *out_size); // BUSY, NOT_PERMITTED, NO_MEMORY; BAD_FD: no pipe

@@ -126,6 +126,20 @@ static void show_pipe_max_size(struct proc_text *t, const struct proc_node *n) {
     number_show(t, 1u << 20);
 }
 
+static void show_lease_break_time(struct proc_text *t, const struct proc_node *n) {
+    number_show(t, atomic_load(&file_lease_break_seconds));
+}
+
+static int64_t store_lease_break_time(const struct proc_node *n, char *text) {
+    const char *end;
+    uint64_t seconds;
+
+    if (string_to_u64(text, &end, 10, &seconds) != INV_OK || (*end != '\0' && *end != '\n') || seconds > INT32_MAX)
+        return -LINUX_EINVAL;
+    atomic_store(&file_lease_break_seconds, (uint32_t)seconds);
+    return 0;
+}
+
 static void show_mmap_min_addr(struct proc_text *t, const struct proc_node *n) {
     number_show(t, 65536);
 }
@@ -159,6 +173,7 @@ static const struct proc_entry kernel_children[] = {
 };
 static const struct proc_entry fs_children[] = {
     {.name = "file-max", .mode = 0444, .show = show_file_max},
+    {.name = "lease-break-time", .mode = 0644, .show = show_lease_break_time, .store = store_lease_break_time},
     {.name = "nr_open", .mode = 0444, .show = show_file_max},
     {.name = "pipe-max-size", .mode = 0444, .show = show_pipe_max_size},
     {.name = NULL},

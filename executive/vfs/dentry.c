@@ -198,6 +198,15 @@ struct dentry *dentry_make_unnamed(struct superblock *sb, const char *label, str
     return d;
 }
 
+struct dentry *dentry_make_hidden(struct dentry *parent, const char *label, struct inode *inode) {
+    struct dentry *d = dentry_make_unnamed(parent->superblock, label, inode);
+    if (d != NULL) {
+        dentry_get(parent);
+        atomic_store_explicit(&d->parent, parent, memory_order_release);
+    }
+    return d;
+}
+
 struct dentry *dentry_make_root(struct inode *root) {
     struct dentry *d = dentry_make_unnamed(root->superblock, "/", root);
     if (d == NULL)
@@ -249,8 +258,7 @@ void dentry_unhash(struct dentry *d) {
 
 // --- looking up -------------------------------------------------------------------------------------------------------
 
-// Without locks; NULL: not found, or not sure.
-static struct dentry *lookup_cached(struct dentry *dir, const struct component *c) {
+struct dentry *dentry_lookup_cached(struct dentry *dir, const struct component *c) {
     epoch_enter();
     uint32_t sequence = tree_sequence_read();
     struct dentry *d = dentry_find(dir, c);
@@ -268,7 +276,7 @@ static struct dentry *lookup_cached(struct dentry *dir, const struct component *
 
 inv_status_t dentry_lookup(struct dentry *dir, const struct component *c, struct dentry **out) {
     struct inode *i = dentry_inode_borrowed(dir);
-    struct dentry *d = lookup_cached(dir, c);
+    struct dentry *d = dentry_lookup_cached(dir, c);
     if (d != NULL && i->ops->revalidate != NULL && !i->ops->revalidate(d)) {
         dentry_unhash(d);
         dentry_put(d);

@@ -103,8 +103,12 @@ struct dentry *dentry_find(const struct dentry *parent, const struct component *
 must_check inv_status_t dentry_lookup(struct dentry *dir, const struct component *c, struct dentry **out);
 must_check inv_status_t dentry_lookup_locked(struct dentry *dir, const struct component *c,
                                              struct dentry **out); // dir's inode locked
+// The same by the cache alone, without locks; NULL: not found, or not sure.
+struct dentry *dentry_lookup_cached(struct dentry *dir, const struct component *c);
 // A dentry without a name in any directory (files that have none). Takes over the inode's reference on success.
 struct dentry *dentry_make_unnamed(struct superblock *sb, const char *label, struct inode *inode);
+// The same below parent, as whose child its path is told (O_TMPFILE); it cannot be found there.
+struct dentry *dentry_make_hidden(struct dentry *parent, const char *label, struct inode *inode);
 // A negative name becomes positive; takes over the inode's reference. The directory's inode is locked.
 void dentry_instantiate(struct dentry *d, struct inode *inode);
 // The name can no longer be found. Harmless if it is not.

@@ -26,7 +26,7 @@ static void name_create_end(struct new_name *n) {
     walk_end(&n->walk);
 }
 
-// Finds the place for a new name and locks its directory. name_create_end in any case.
+// Finds the place for a new name and locks its directory; permission_create is left to the caller. name_create_end in any case.
 static inv_status_t name_create_begin(const struct vfs_caller *c, int dirfd, const char *path, bool directory,
                                       struct new_name *n) {
     n->dentry = NULL;
@@ -47,8 +47,6 @@ static inv_status_t name_create_begin(const struct vfs_caller *c, int dirfd, con
         s = INV_ERR_NOT_FOUND; // a file system that makes no names by itself (procfs) does not know this one
     else if (s == INV_OK)
         s = read_only;
-    if (s == INV_OK)
-        s = permission_create(n->walk.at.dentry, c->token);
     if (s == INV_OK) {
         n->dir = dir;
         return INV_OK;
@@ -69,6 +67,8 @@ inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, 
     struct new_name n;
     struct inode *made = NULL;
     inv_status_t s = name_create_begin(c, dirfd, path, true, &n);
+    if (s == INV_OK)
+        s = permission_create(n.walk.at.dentry, c->token);
     if (s == INV_OK) {
         const struct inode_ops *ops = n.dir->ops;
         mode &= (0777u | MODE_STICKY) & ~(uint32_t)c->fs->umask;
@@ -94,10 +94,13 @@ inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, 
         return INV_ERR_INVALID;
     bool device = type == MODE_CHARACTER || type == MODE_BLOCK;
     inv_status_t s = name_create_begin(c, dirfd, path, false, &n);
+    if (s == INV_OK)
+        s = permission_create(n.walk.at.dentry, c->token);
     if (s == INV_OK) {
         const struct inode_ops *ops = n.dir->ops;
         mode = type | (mode & 07777u & ~(uint32_t)c->fs->umask);
-        if ((device && !token_capable(c->token, CAP_MKNOD)) || ops->create == NULL)
+        bool whiteout = type == MODE_CHARACTER && rdev == 0; // stands for nothing: anybody may make it
+        if ((device && !whiteout && !token_capable(c->token, CAP_MKNOD)) || ops->create == NULL)
             s = INV_ERR_NOT_PERMITTED;
         else
             s = ops->create(n.dir, n.walk.last.text, n.walk.last.length, mode, device ? rdev : 0, c->token, &made);
@@ -113,6 +116,8 @@ inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dir
     if (*target == 0)
         return INV_ERR_NOT_FOUND;
     inv_status_t s = name_create_begin(c, dirfd, path, false, &n);
+    if (s == INV_OK)
+        s = permission_create(n.walk.at.dentry, c->token);
     if (s == INV_OK) {
         const struct inode_ops *ops = n.dir->ops;
         s = ops->symlink == NULL ? INV_ERR_NOT_PERMITTED
@@ -123,17 +128,34 @@ inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dir
     return s;
 }
 
+// A file that is not one's own may be linked only if it could be copied as well (protected_hardlinks).
+static inv_status_t link_permitted(struct inode *i, struct token *who) {
+    if (atomic_load_explicit(&vfs_protection.hardlinks, memory_order_relaxed) == 0 || inode_owner_or_capable(i, who))
+        return INV_OK;
+    uint32_t mode = i->mode, group_run = MODE_SETGID | 010;
+    if ((mode & MODE_FMT) != MODE_REGULAR || (mode & MODE_SETUID) != 0 || (mode & group_run) == group_run ||
+        vfs_permission(i, who, WANT_READ | WANT_WRITE) != INV_OK)
+        return INV_ERR_NOT_PERMITTED;
+    return INV_OK;
+}
+
 // The new name's place is locked; the old inode is a file, so its lock comes after.
 static inv_status_t link_locked(struct new_name *n, const struct path *old, struct token *who) {
     struct inode *i = path_inode(old);
     if (old->mount != n->walk.at.mount)
         return INV_ERR_CROSS_DEVICE;
+    inv_status_t s = link_permitted(i, who);
+    if (s == INV_OK)
+        s = permission_create(n->walk.at.dentry, who);
+    if (s != INV_OK)
+        return s;
     if (inode_is(i, MODE_DIRECTORY) || n->dir->ops->link == NULL)
         return INV_ERR_NOT_PERMITTED;
     mutex_lock(&i->lock);
-    inv_status_t s = i->nlink == 0 && !i->linkable
-                         ? INV_ERR_NOT_FOUND
-                         : n->dir->ops->link(n->dir, n->walk.last.text, n->walk.last.length, i);
+    s = i->nlink == 0 && !i->linkable ? INV_ERR_NOT_FOUND
+                                      : n->dir->ops->link(n->dir, n->walk.last.text, n->walk.last.length, i);
+    if (s == INV_OK)
+        i->linkable = false;
     mutex_unlock(&i->lock);
     if (s == INV_OK) {
         inode_get(i);

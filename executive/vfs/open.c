@@ -16,7 +16,9 @@ struct open_request {
     unsigned flags;
     uint32_t mode;
     unsigned want; // WANT_*
+    unsigned walk; // WALK_* beyond what flags ask for
     bool created;
+    uint32_t dir_mode, dir_uid; // O_CREAT: of the folder of the last component
 };
 
 static unsigned want_of(unsigned flags) {
@@ -42,8 +44,10 @@ static inv_status_t open_permitted(const struct open_request *r, const struct pa
     }
     if (r->created)
         return INV_OK;
-    if ((r->want & WANT_WRITE) != 0 && mount_read_only(p->mount) &&
-        (inode_is(i, MODE_REGULAR) || inode_is(i, MODE_DIRECTORY)))
+    bool regular = inode_is(i, MODE_REGULAR);
+    if (regular && (r->flags & O_TRUNC_) != 0 && mount_read_only(p->mount))
+        return INV_ERR_READ_ONLY; // else a read-only mount comes after permission (file_hold_writer), a read-only file system before
+    if (regular && (r->want & WANT_WRITE) != 0 && (i->superblock->flags & MOUNT_READ_ONLY) != 0)
         return INV_ERR_READ_ONLY;
     inv_status_t s = vfs_permission(i, r->caller->token, r->want);
     if (s == INV_OK && (r->flags & O_NOATIME_) != 0 && !inode_owner_or_capable(i, r->caller->token))
@@ -114,6 +118,18 @@ static inv_status_t open_file(const struct open_request *r, struct path *p, stru
     return INV_OK;
 }
 
+// O_CREAT of what is there, in a sticky folder: not what a stranger put there for us to find.
+static inv_status_t open_protected(const struct open_request *r, const struct inode *i) {
+    int fifos = atomic_load_explicit(&vfs_protection.fifos, memory_order_relaxed);
+    int regular = atomic_load_explicit(&vfs_protection.regular, memory_order_relaxed);
+    bool fifo = inode_is(i, MODE_FIFO), file = inode_is(i, MODE_REGULAR);
+    if ((fifo && fifos == 0) || (file && regular == 0) || (r->dir_mode & MODE_STICKY) == 0 || i->uid == r->dir_uid ||
+        i->uid == r->caller->token->fsuid)
+        return INV_OK;
+    bool strict = (fifo && fifos >= 2) || (file && regular >= 2);
+    return (r->dir_mode & 02) != 0 || ((r->dir_mode & 020) != 0 && strict) ? INV_ERR_ACCESS : INV_OK;
+}
+
 static inv_status_t open_found(struct open_request *r, struct path *p, struct file **out) {
     struct inode *i = path_inode(p);
     inv_status_t s = INV_OK;
@@ -122,6 +138,8 @@ static inv_status_t open_found(struct open_request *r, struct path *p, struct fi
             s = INV_ERR_EXISTS;
         else if (inode_is(i, MODE_DIRECTORY))
             s = INV_ERR_IS_DIR;
+        else
+            s = open_protected(r, i);
     }
     if (s == INV_OK && (r->flags & O_DIRECTORY_) != 0 && !inode_is(i, MODE_DIRECTORY))
         s = INV_ERR_NOT_DIR;
@@ -187,23 +205,31 @@ static inv_status_t open_create_walk(struct open_request *r, struct walk *w, str
     bool follow = (r->flags & (O_EXCL_ | O_NOFOLLOW_)) == 0, jumped;
     for (;;) {
         struct dentry *d;
+        inv_status_t s = INV_OK;
         if (w->last_kind != LAST_NAME) { // ".", "..", "/": they are there
             if (w->last_kind == LAST_DOTDOT)
-                walk_parent(w);
+                s = walk_parent(w);
+            if (s != INV_OK)
+                return s;
             *out = w->at;
             w->at.mount = NULL;
             return INV_OK;
         }
         if (w->trailing_slash)
             return INV_ERR_IS_DIR;
-        inv_status_t s = lookup_or_create(r, w, &d);
+        s = lookup_or_create(r, w, &d);
         if (s != INV_OK)
             return s;
+        r->dir_mode = path_inode(&w->at)->mode;
+        r->dir_uid = path_inode(&w->at)->uid;
         if (r->created || !inode_is(dentry_inode(d), MODE_SYMLINK) || !follow) {
             *out = (struct path){.mount = w->at.mount, .dentry = d};
             mount_get(out->mount);
             path_cross(out);
-            return INV_OK;
+            if ((w->flags & WALK_NO_CROSSING) == 0 || out->mount == w->at.mount)
+                return INV_OK;
+            path_put(out);
+            return INV_ERR_CROSS_DEVICE;
         }
         s = walk_follow_last(w, d, &jumped);
         dentry_put(d);
@@ -220,7 +246,7 @@ static inv_status_t open_create_walk(struct open_request *r, struct walk *w, str
 static inv_status_t open_create(struct open_request *r, int dirfd, const char *path, struct file **out) {
     struct walk w;
     struct path p;
-    inv_status_t s = walk_to_parent(&w, r->caller, dirfd, path, WALK_FOLLOW);
+    inv_status_t s = walk_to_parent(&w, r->caller, dirfd, path, r->walk | WALK_FOLLOW);
     if (s == INV_OK)
         s = open_create_walk(r, &w, &p);
     walk_end(&w);
@@ -229,37 +255,46 @@ static inv_status_t open_create(struct open_request *r, int dirfd, const char *p
 
 // --- O_TMPFILE --------------------------------------------------------------------------------------------------------
 
-static inv_status_t open_tmpfile(struct open_request *r, int dirfd, const char *path, struct file **out) {
-    struct path dir, p;
-    struct inode *made, *d;
-    inv_status_t s = walk_to(r->caller, dirfd, path, WALK_FOLLOW | WALK_DIRECTORY, &dir);
+// The inode in dir's file system, not named.
+static inv_status_t tmpfile_make(struct open_request *r, const struct path *dir, struct inode **out) {
+    struct inode *d = path_inode(dir);
+    inv_status_t s = mount_write_begin(dir->mount);
     if (s != INV_OK)
         return s;
-    d = path_inode(&dir);
-    s = mount_write_begin(dir.mount);
+    s = vfs_permission(d, r->caller->token, WANT_WRITE | WANT_EXECUTE);
+    if (s == INV_OK && d->ops->tmpfile == NULL)
+        s = INV_ERR_OP_NOT_SUPPORTED;
     if (s == INV_OK) {
-        s = vfs_permission(d, r->caller->token, WANT_WRITE | WANT_EXECUTE);
-        if (s == INV_OK)
-            s = d->ops->tmpfile == NULL ? INV_ERR_OP_NOT_SUPPORTED : INV_OK;
-        if (s == INV_OK) {
-            mutex_lock(&d->lock);
-            s = d->ops->tmpfile(d, r->mode | MODE_REGULAR, r->caller->token, &made);
-            mutex_unlock(&d->lock);
-        }
-        mount_write_end(dir.mount);
+        mutex_lock(&d->lock);
+        s = d->ops->tmpfile(d, r->mode | MODE_REGULAR, r->caller->token, out);
+        mutex_unlock(&d->lock);
     }
+    mount_write_end(dir->mount);
+    return s;
+}
+
+static inv_status_t open_tmpfile(struct open_request *r, int dirfd, const char *path, struct file **out) {
+    struct path dir, p;
+    struct inode *made;
+    char label[24];
+    unsigned follow = (r->flags & O_NOFOLLOW_) == 0 ? WALK_FOLLOW : 0;
+    inv_status_t s = walk_to(r->caller, dirfd, path, r->walk | follow | WALK_DIRECTORY, &dir);
+    if (s != INV_OK)
+        return s;
+    s = tmpfile_make(r, &dir, &made);
     if (s == INV_OK) {
-        p = (struct path){.mount = dir.mount, .dentry = dentry_make_unnamed(dir.dentry->superblock, "#tmpfile", made)};
+        snprintf(label, sizeof(label), "#%lu", (unsigned long)made->ino);
+        p = (struct path){.mount = dir.mount, .dentry = dentry_make_hidden(dir.dentry, label, made)};
         if (p.dentry == NULL) {
             inode_put(made);
             s = INV_ERR_NO_MEMORY;
-        } else {
-            mount_get(p.mount);
-            made->linkable = (r->flags & O_EXCL_) == 0;
-            r->created = true;
-            r->flags &= ~(O_TMPFILE_ & ~O_DIRECTORY_) & ~O_DIRECTORY_;
-            s = open_file(r, &p, out);
         }
+    }
+    if (s == INV_OK) {
+        mount_get(p.mount);
+        made->linkable = (r->flags & O_EXCL_) == 0;
+        r->created = true;
+        s = open_file(r, &p, out);
     }
     path_put(&dir);
     return s;
@@ -269,6 +304,11 @@ static inv_status_t open_tmpfile(struct open_request *r, int dirfd, const char *
 
 inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode,
                       struct file **out) {
+    return vfs_open_walk(c, dirfd, path, flags, mode, 0, out);
+}
+
+inv_status_t vfs_open_walk(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode,
+                           unsigned walk, struct file **out) {
     struct path p;
     bool tmpfile = (flags & O_TMPFILE_) == O_TMPFILE_;
     if ((flags & O_PATH_) != 0)
@@ -276,13 +316,16 @@ inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, u
     else if ((flags & O_TMPFILE_ & ~O_DIRECTORY_) != 0 &&
              (!tmpfile || (flags & O_ACCMODE_) == 0 || (flags & O_CREAT_) != 0))
         return INV_ERR_INVALID;
-    struct open_request r = {
-        .caller = c, .flags = flags, .mode = mode & 07777u & ~(uint32_t)c->fs->umask, .want = want_of(flags)};
+    struct open_request r = {.caller = c,
+                             .flags = flags,
+                             .mode = mode & 07777u & ~(uint32_t)c->fs->umask,
+                             .want = want_of(flags),
+                             .walk = walk};
     if ((flags & O_PATH_) == 0 && tmpfile)
         return open_tmpfile(&r, dirfd, path, out);
     if ((flags & O_CREAT_) != 0)
         return open_create(&r, dirfd, path, out);
-    unsigned walk = ((flags & O_NOFOLLOW_) == 0 ? WALK_FOLLOW : 0) | ((flags & O_DIRECTORY_) != 0 ? WALK_DIRECTORY : 0);
+    walk |= ((flags & O_NOFOLLOW_) == 0 ? WALK_FOLLOW : 0) | ((flags & O_DIRECTORY_) != 0 ? WALK_DIRECTORY : 0);
     inv_status_t s = walk_to(c, dirfd, path, walk, &p);
     return s == INV_OK ? open_found(&r, &p, out) : s;
 }

@@ -53,6 +53,16 @@ void inode_init_owner(struct inode *i, const struct inode *dir, const struct tok
         i->mode = mode & ~(uint32_t)MODE_SETGID;
 }
 
+struct vfs_protection vfs_protection = {.symlinks = 1, .hardlinks = 1}; // as Debian's kernel has them
+
+// In a sticky folder that all may write, only the own links and those of the folder's owner are followed.
+inv_status_t permission_follow(const struct inode *dir, const struct inode *link, const struct token *who) {
+    if (atomic_load_explicit(&vfs_protection.symlinks, memory_order_relaxed) == 0 || link->uid == who->fsuid ||
+        (dir->mode & (MODE_STICKY | 02)) != (MODE_STICKY | 02) || dir->uid == link->uid)
+        return INV_OK;
+    return INV_ERR_ACCESS;
+}
+
 inv_status_t permission_create(struct dentry *dir, struct token *who) {
     if (dentry_has(dir, DENTRY_REMOVED))
         return INV_ERR_NOT_FOUND;

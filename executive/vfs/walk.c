@@ -12,6 +12,9 @@
 //                  |  pin failed          ^
 //                  +----- start again ----+
 //
+// Walks that are kept (openat2) begin counted. One that is kept below a directory looks at tree_sequence after each "..": if a name or a mount moved since
+// the start, it may stand outside, and gives up.
+//
 // Errors come in the order in which Linux meets them: for each component first "is this a directory", then "may it be searched", then the name.
 
 #include <kernel/process.h>
@@ -21,8 +24,10 @@
 #include "inode.h"
 #include "walk.h"
 
-#define WALK_RETRY    1  // private status: begin again, counted
-#define BORROWED_MOST 16 // components that are walked with preemption off
+#define WALK_RETRY    1 // private status: begin again, counted
+#define WALK_SCOPED   (WALK_BENEATH | WALK_IN_ROOT)
+#define WALK_KEPT     (WALK_SCOPED | WALK_NO_CROSSING | WALK_CACHED) // always counted: only there it is looked at
+#define BORROWED_MOST 16                                             // components that are walked with preemption off
 
 // --- states -----------------------------------------------------------------------------------------------------------
 
@@ -79,7 +84,9 @@ void walk_end(struct walk *w) {
 
 // Where the walk of path begins. The base of a relative path with a descriptor is opened once.
 static inv_status_t walk_base(struct walk *w, int dirfd, const char *path) {
-    if (*path == '/' || dirfd == AT_FDCWD_ || w->base.file != NULL)
+    if (*path == '/' && (w->flags & WALK_IN_ROOT) == 0)
+        return (w->flags & WALK_BENEATH) != 0 ? INV_ERR_CROSS_DEVICE : INV_OK;
+    if (dirfd == AT_FDCWD_ || w->base.file != NULL)
         return INV_OK;
     inv_status_t s = fd_borrow(w->caller->fds, dirfd, &w->base);
     if (s != INV_OK)
@@ -94,6 +101,9 @@ static void walk_start(struct walk *w, const char *path, bool counted) {
     if (!counted) {
         epoch_enter();
         w->sequence = tree_sequence_read();
+    } else if ((w->flags & WALK_SCOPED) != 0) {
+        while (((w->sequence = tree_sequence_read()) & 1) != 0)
+            arch_pause();
     }
     w->counted = counted;
     w->rest = path;
@@ -101,7 +111,11 @@ static void walk_start(struct walk *w, const char *path, bool counted) {
     w->trailing_slash = false;
     spin_lock(&fs->lock);
     w->root = fs->root;
-    w->at = *path == '/' ? fs->root : w->base.file != NULL ? w->base.file->path : fs->cwd;
+    w->at = *path == '/' && (w->flags & WALK_IN_ROOT) == 0 ? fs->root
+            : w->base.file != NULL                         ? w->base.file->path
+                                                           : fs->cwd;
+    if (unlikely((w->flags & WALK_SCOPED) != 0))
+        w->root = w->at;
     if (counted) {
         path_get(&w->root);
         path_get(&w->at);
@@ -132,11 +146,25 @@ static inline bool same_path(const struct path *a, const struct path *b) {
     return a->mount == b->mount && a->dentry == b->dentry;
 }
 
-// p goes to its parent, over mount points, but not above root. Inside an epoch.
-static void path_up_borrowed(struct path *p, const struct path *root) {
+// Is d of the mount's own part of its file system? A directory may have been moved out of what a bind mount shows. Inside an epoch.
+static bool mount_shows(const struct mount *m, const struct dentry *d) {
+    if (likely(m->root == m->superblock->root))
+        return true;
+    for (const struct dentry *parent; d != m->root; d = parent) {
+        parent = dentry_parent(d);
+        if (parent == d)
+            return false;
+    }
+    return true;
+}
+
+// p goes to its parent, over mount points, but not above root. Inside an epoch. NOT_FOUND: the way up does not lead through the mount.
+static inv_status_t path_up_borrowed(struct path *p, const struct path *root) {
     while (!same_path(p, root)) {
         if (p->dentry != p->mount->root) {
             p->dentry = dentry_parent(p->dentry);
+            if (unlikely(!mount_shows(p->mount, p->dentry)))
+                return INV_ERR_NOT_FOUND;
             break;
         }
         struct mount *parent = atomic_load_explicit(&p->mount->parent, memory_order_acquire);
@@ -147,25 +175,38 @@ static void path_up_borrowed(struct path *p, const struct path *root) {
         p->dentry = at;
     }
     path_cross_borrowed(p);
+    return INV_OK;
 }
 
-static void walk_up(struct walk *w) {
+// The walk has come from w->at to up: may it, where it is kept?
+static inv_status_t walk_up_kept(const struct walk *w, const struct path *up) {
+    if ((w->flags & WALK_BENEATH) != 0 && same_path(&w->at, &w->root))
+        return INV_ERR_CROSS_DEVICE;
+    if ((w->flags & WALK_NO_CROSSING) != 0 && up->mount != w->at.mount)
+        return INV_ERR_CROSS_DEVICE;
+    return (w->flags & WALK_SCOPED) == 0 || tree_sequence_valid(w->sequence) ? INV_OK : INV_ERR_TRY_AGAIN;
+}
+
+static inv_status_t walk_up(struct walk *w) {
     if (!w->counted) {
-        path_up_borrowed(&w->at, &w->root);
-        return;
+        inv_status_t s = path_up_borrowed(&w->at, &w->root);
+        return s == INV_OK || tree_sequence_valid(w->sequence) ? s : WALK_RETRY;
     }
     for (;;) {
         epoch_enter();
         uint32_t sequence = tree_sequence_read();
         struct path up = w->at;
-        path_up_borrowed(&up, &w->root);
+        inv_status_t s = path_up_borrowed(&up, &w->root);
         bool mount = mount_try_get(up.mount), dentry = mount && dentry_try_get(up.dentry);
         bool valid = tree_sequence_valid(sequence);
         epoch_exit();
         if (dentry && valid) {
-            path_put(&w->at);
-            w->at = up;
-            return;
+            if (s == INV_OK)
+                s = walk_up_kept(w, &up);
+            path_put(s == INV_OK ? &w->at : &up);
+            if (s == INV_OK)
+                w->at = up;
+            return s;
         }
         if (dentry)
             dentry_put(up.dentry);
@@ -203,29 +244,49 @@ static inv_status_t walk_push_link(struct walk *w, struct inode *link) {
     return both != NULL ? INV_OK : INV_ERR_NO_MEMORY;
 }
 
-// Follows link, found in w->at. Both counted; link is let go.
-static inv_status_t walk_follow(struct walk *w, struct dentry *link, bool *out_jumped) {
+// A magic link leads to target, counted and taken over.
+static inv_status_t walk_jump(struct walk *w, struct path *target) {
+    inv_status_t s = INV_OK;
+    if ((w->flags & WALK_NO_MAGICLINKS) != 0)
+        s = INV_ERR_LOOP;
+    else if ((w->flags & WALK_SCOPED) != 0 || ((w->flags & WALK_NO_CROSSING) != 0 && target->mount != w->at.mount))
+        s = INV_ERR_CROSS_DEVICE;
+    path_put(s == INV_OK ? &w->at : target);
+    if (s == INV_OK)
+        w->at = *target;
+    return s;
+}
+
+// The text of a link begins with a slash.
+static inv_status_t walk_to_root(struct walk *w) {
+    if ((w->flags & WALK_BENEATH) != 0 || ((w->flags & WALK_NO_CROSSING) != 0 && w->at.mount != w->root.mount))
+        return INV_ERR_CROSS_DEVICE;
+    path_get(&w->root);
+    path_put(&w->at);
+    w->at = w->root;
+    return INV_OK;
+}
+
+// Follows link, found in w->at; trailing: it is the last part of the path. Both counted; link is let go.
+static inv_status_t walk_follow(struct walk *w, struct dentry *link, bool trailing, bool *out_jumped) {
     struct inode *i = dentry_inode_borrowed(link);
     struct path_target target;
-    inv_status_t s;
+    inv_status_t s = ++w->links > SYMLINK_MAX_FOLLOWED ? INV_ERR_LOOP : INV_OK;
     *out_jumped = false;
-    if ((w->flags & WALK_NO_SYMLINKS) != 0 || ++w->links > SYMLINK_MAX_FOLLOWED) {
+    if (s == INV_OK && trailing)
+        s = permission_follow(dentry_inode_borrowed(w->at.dentry), i, w->caller->token);
+    if (s == INV_OK && ((w->flags & WALK_NO_SYMLINKS) != 0 || (mount_flags(w->at.mount) & MOUNT_NOSYMFOLLOW) != 0))
         s = INV_ERR_LOOP;
-    } else if (i->ops->follow != NULL) {
+    if (s == INV_OK && i->ops->follow != NULL) {
         s = i->ops->follow(i, &target);
-        if (s == INV_OK) {
-            path_put(&w->at);
-            w->at = target.path;
-            *out_jumped = true;
-        }
-    } else {
+        if (s == INV_OK)
+            s = walk_jump(w, &target.path);
+        *out_jumped = s == INV_OK;
+    } else if (s == INV_OK) {
         inode_touch_atime(i, mount_flags(w->at.mount));
         s = walk_push_link(w, i);
-        if (s == INV_OK && *w->rest == '/') {
-            path_get(&w->root);
-            path_put(&w->at);
-            w->at = w->root;
-        }
+        if (s == INV_OK && *w->rest == '/')
+            s = walk_to_root(w);
     }
     dentry_put(link);
     return s;
@@ -240,7 +301,14 @@ static bool follows(const struct walk *w, bool last) {
 static inv_status_t walk_step_counted(struct walk *w, const struct component *c, bool last) {
     struct dentry *d;
     bool jumped;
-    inv_status_t s = dentry_lookup(w->at.dentry, c, &d);
+    inv_status_t s = INV_OK;
+    if (unlikely((w->flags & WALK_CACHED) != 0)) {
+        bool asked = dentry_inode_borrowed(w->at.dentry)->ops->revalidate != NULL;
+        d = asked ? NULL : dentry_lookup_cached(w->at.dentry, c);
+        s = d != NULL ? INV_OK : INV_ERR_TRY_AGAIN;
+    } else {
+        s = dentry_lookup(w->at.dentry, c, &d);
+    }
     if (s != INV_OK)
         return s;
     struct inode *i = dentry_inode_borrowed(d);
@@ -249,11 +317,12 @@ static inv_status_t walk_step_counted(struct walk *w, const struct component *c,
         return INV_ERR_NOT_FOUND;
     }
     if (inode_is(i, MODE_SYMLINK) && follows(w, last))
-        return walk_follow(w, d, &jumped);
+        return walk_follow(w, d, last, &jumped);
+    const struct mount *before = w->at.mount;
     dentry_put(w->at.dentry);
     w->at.dentry = d;
     path_cross(&w->at);
-    return INV_OK;
+    return (w->flags & WALK_NO_CROSSING) != 0 && w->at.mount != before ? INV_ERR_CROSS_DEVICE : INV_OK;
 }
 
 static inv_status_t walk_step(struct walk *w, const struct component *c, bool last) {
@@ -271,7 +340,7 @@ static inv_status_t walk_step(struct walk *w, const struct component *c, bool la
     if (unlikely(inode_is(i, MODE_SYMLINK)) && follows(w, last)) {
         bool jumped;
         inv_status_t s = walk_pin(w, true, d);
-        return s != INV_OK ? s : walk_follow(w, d, &jumped);
+        return s != INV_OK ? s : walk_follow(w, d, last, &jumped);
     }
     w->at.dentry = d;
     path_cross_borrowed(&w->at);
@@ -329,11 +398,29 @@ static inv_status_t walk_run(struct walk *w) {
         if (kind == LAST_NAME)
             s = c.length <= NAME_MAX_BYTES ? walk_step(w, &c, last) : INV_ERR_NAME_TOO_LONG;
         else if (kind == LAST_DOTDOT)
-            walk_up(w);
+            s = walk_up(w);
         if (s != INV_OK)
             return s;
         w->last_kind = kind;
     }
+}
+
+// A walk below w->root has ended: nothing moved since its start, or it is still there.
+static bool walk_is_inside(struct walk *w) {
+    if (tree_sequence_valid(w->sequence))
+        return true;
+    tree_change_begin();
+    struct path p = w->at;
+    while (!same_path(&p, &w->root)) {
+        struct dentry *up = p.dentry != p.mount->root ? dentry_parent(p.dentry) : p.mount->mountpoint;
+        struct mount *m = p.dentry != p.mount->root ? p.mount : p.mount->parent;
+        if (up == NULL || m == NULL || up == p.dentry)
+            break;
+        p = (struct path){.mount = m, .dentry = up};
+    }
+    bool inside = same_path(&p, &w->root);
+    tree_change_end();
+    return inside;
 }
 
 static inv_status_t walk_attempt(struct walk *w, const char *path, bool counted) {
@@ -344,6 +431,8 @@ static inv_status_t walk_attempt(struct walk *w, const char *path, bool counted)
         s = INV_ERR_NOT_DIR;
     if (s == INV_OK)
         s = walk_pin(w, w->parent_only, NULL);
+    if (s == INV_OK && unlikely((w->flags & WALK_SCOPED) != 0) && !walk_is_inside(w))
+        s = INV_ERR_CROSS_DEVICE;
     if (s != INV_OK)
         walk_let_go(w);
     return s;
@@ -355,7 +444,7 @@ static inv_status_t walk_path(struct walk *w, int dirfd, const char *path) {
     inv_status_t s = walk_base(w, dirfd, path);
     if (s != INV_OK)
         return s;
-    s = walk_attempt(w, path, false);
+    s = likely((w->flags & WALK_KEPT) == 0) ? walk_attempt(w, path, false) : WALK_RETRY;
     if (s == WALK_RETRY) {
         kfree(w->buffer);
         w->buffer = NULL;
@@ -397,7 +486,7 @@ inv_status_t walk_to_parent(struct walk *w, const struct vfs_caller *c, int dirf
 inv_status_t walk_follow_last(struct walk *w, struct dentry *link, bool *out_jumped) {
     w->rest = "";
     dentry_get(link);
-    inv_status_t s = walk_follow(w, link, out_jumped);
+    inv_status_t s = walk_follow(w, link, true, out_jumped);
     if (s == INV_OK && !*out_jumped)
         s = walk_run(w);
     return s;
@@ -407,6 +496,6 @@ inv_status_t vfs_lookup(const struct vfs_caller *c, int dirfd, const char *path,
     return walk_to(c, dirfd, path, walk, out);
 }
 
-void walk_parent(struct walk *w) {
-    walk_up(w);
+inv_status_t walk_parent(struct walk *w) {
+    return walk_up(w);
 }

@@ -37,11 +37,13 @@ must_check inv_status_t walk_to_parent(struct walk *w, const struct vfs_caller *
 // *out_jumped: it was a magic link, and w->at is where it leads.
 must_check inv_status_t walk_follow_last(struct walk *w, struct dentry *link, bool *out_jumped);
 // w->at, counted, goes to its parent.
-void walk_parent(struct walk *w);
+must_check inv_status_t walk_parent(struct walk *w);
 void walk_end(struct walk *w);
 // Goes down into what is mounted on p, which is counted before and after.
 void path_cross(struct path *p);
 
+// permission.c: may who follow link, found in dir? ACCESS (protected_symlinks).
+must_check inv_status_t permission_follow(const struct inode *dir, const struct inode *link, const struct token *who);
 // permission.c: may who make, remove names in dir? NOT_FOUND (dir removed), ACCESS, NOT_PERMITTED (sticky), NOT_DIR, IS_DIR, BUSY.
 must_check inv_status_t permission_create(struct dentry *dir, struct token *who);
 must_check inv_status_t permission_delete(struct dentry *dir, struct dentry *victim, struct token *who, bool directory);

@@ -18,17 +18,16 @@
 
 // --- open -------------------------------------------------------------------------------------------------------------
 
-static int64_t open_at(int dirfd, uint64_t user_path, unsigned flags, uint32_t mode) {
+static int64_t open_by(int dirfd, uint64_t user_path, unsigned flags, uint32_t mode, unsigned walk) {
     struct linux_at at;
     struct file *file;
     int fd;
-    flags &= VALID_OPEN_FLAGS;
     int64_t result = linux_at_begin(user_path, false, &at);
     if (result != 0)
         return result;
     inv_status_t s = fd_reserve(at.caller.fds, 0, linux_limit(LINUX_RLIMIT_NOFILE), (flags & O_CLOEXEC_) != 0, &fd);
     if (s == INV_OK) {
-        s = vfs_open(&at.caller, dirfd, at.path.text, flags | O_LARGEFILE_, mode, &file);
+        s = vfs_open_walk(&at.caller, dirfd, at.path.text, flags | O_LARGEFILE_, mode, walk, &file);
         if (s == INV_OK)
             fd_fill(at.caller.fds, fd, file);
         else
@@ -36,6 +35,10 @@ static int64_t open_at(int dirfd, uint64_t user_path, unsigned flags, uint32_t m
     }
     linux_at_end(&at);
     return s == INV_OK ? fd : linux_result(s);
+}
+
+static int64_t open_at(int dirfd, uint64_t user_path, unsigned flags, uint32_t mode) {
+    return open_by(dirfd, user_path, flags & VALID_OPEN_FLAGS, mode, 0);
 }
 
 int64_t linux_open(struct arch_frame *f) {
@@ -62,8 +65,6 @@ static int64_t open_how_get(uint64_t user, uint64_t size, struct open_how *how) 
         return -LINUX_EINVAL;
     if (size > PAGE_SIZE)
         return -LINUX_E2BIG;
-    if (arch_copy_from_user(how, (const void user_ptr *)(uintptr_t)user, sizeof(*how)) != INV_OK)
-        return -LINUX_EFAULT;
     for (uint64_t at = sizeof(*how); at < size; at += sizeof(uint64_t)) {
         uint64_t rest = 0;
         if (arch_copy_from_user(&rest, (const void user_ptr *)(uintptr_t)(user + at), MIN(size - at, sizeof(rest))) !=
@@ -72,23 +73,43 @@ static int64_t open_how_get(uint64_t user, uint64_t size, struct open_how *how) 
         if (rest != 0)
             return -LINUX_E2BIG;
     }
-    return 0;
+    return arch_copy_from_user(how, (const void user_ptr *)(uintptr_t)user, sizeof(*how)) == INV_OK ? 0 : -LINUX_EFAULT;
+}
+
+#define RESOLVE_BENEATH 0x08u
+#define RESOLVE_IN_ROOT 0x10u
+#define RESOLVE_CACHED  0x20u
+
+// By the bit of openat2's resolve.
+static const unsigned walk_of_resolve[] = {WALK_NO_CROSSING, WALK_NO_MAGICLINKS, WALK_NO_SYMLINKS,
+                                           WALK_BENEATH,     WALK_IN_ROOT,       WALK_CACHED};
+
+static int64_t open_how_check(const struct open_how *how) {
+    const uint64_t tmpfile = O_TMPFILE_ & ~O_DIRECTORY_, scopes = RESOLVE_BENEATH | RESOLVE_IN_ROOT;
+    const uint64_t path_only = O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_;
+    uint64_t flags = how->flags;
+    bool makes = (flags & (O_CREAT_ | tmpfile)) != 0;
+    if ((flags & ~(uint64_t)VALID_OPEN_FLAGS) != 0 || how->resolve >> ARRAY_SIZE(walk_of_resolve) != 0 ||
+        (how->resolve & scopes) == scopes || (how->mode & ~(makes ? 07777ull : 0ull)) != 0)
+        return -LINUX_EINVAL;
+    if ((flags & tmpfile) != 0 && ((flags & (O_TMPFILE_ | O_CREAT_)) != O_TMPFILE_ || (flags & O_ACCMODE_) == 0))
+        return -LINUX_EINVAL;
+    if ((flags & O_PATH_) != 0 && (flags & ~path_only) != 0)
+        return -LINUX_EINVAL;
+    return (how->resolve & RESOLVE_CACHED) != 0 && (flags & (O_TRUNC_ | O_CREAT_ | tmpfile)) != 0 ? -LINUX_EAGAIN : 0;
 }
 
 int64_t linux_openat2(struct arch_frame *f) {
     struct open_how how;
+    unsigned walk = 0;
     int64_t result = open_how_get(LINUX_ARG(f, 2), LINUX_ARG(f, 3), &how);
+    if (result == 0)
+        result = open_how_check(&how);
     if (result != 0)
         return result;
-    bool makes = (how.flags & O_CREAT_) != 0 || (how.flags & O_TMPFILE_) == O_TMPFILE_;
-    if ((how.flags & ~(uint64_t)VALID_OPEN_FLAGS) != 0 || (how.mode & ~07777ull) != 0 || (how.mode != 0 && !makes))
-        return -LINUX_EINVAL;
-    if ((how.flags & O_PATH_) != 0 && (how.flags & ~(uint64_t)(O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_)) != 0)
-        return -LINUX_EINVAL;
-    if (how.resolve !=
-        0) // walks that are kept inside a directory are not there: a program must learn that it is not protected
-        return -LINUX_EINVAL;
-    return open_at((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)how.flags, (uint32_t)how.mode);
+    for (unsigned i = 0; i < ARRAY_SIZE(walk_of_resolve); i++)
+        walk |= (how.resolve >> i & 1) != 0 ? walk_of_resolve[i] : 0;
+    return open_by((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)how.flags, (uint32_t)how.mode, walk);
 }
 
 // --- close ------------------------------------------------------------------------------------------------------------

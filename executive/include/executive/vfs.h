@@ -259,13 +259,14 @@ void inode_stat_fill(struct inode *i, struct inode_stat *out); // what struct in
 // For readdir: emits "." and ".." while c->position is 0 or 1; returns false when the buffer is full. file: the open directory.
 bool vfs_emit_dots(struct file *file, struct dir_context *c);
 
-#define MOUNT_READ_ONLY (1u << 0) // numbers of Linux's MS_*
-#define MOUNT_NOSUID    (1u << 1)
-#define MOUNT_NODEV     (1u << 2)
-#define MOUNT_NOEXEC    (1u << 3)
-#define MOUNT_REMOUNT   (1u << 5)
-#define MOUNT_NOATIME   (1u << 10)
-#define MOUNT_BIND      (1u << 12)
+#define MOUNT_READ_ONLY   (1u << 0) // numbers of Linux's MS_*
+#define MOUNT_NOSUID      (1u << 1)
+#define MOUNT_NODEV       (1u << 2)
+#define MOUNT_NOEXEC      (1u << 3)
+#define MOUNT_REMOUNT     (1u << 5)
+#define MOUNT_NOSYMFOLLOW (1u << 8)
+#define MOUNT_NOATIME     (1u << 10)
+#define MOUNT_BIND        (1u << 12)
 
 // An open file description.
 struct file {
@@ -390,6 +391,12 @@ struct vfs_caller {
 #define WALK_DIRECTORY   (1u << 1) // NOT_DIR unless it is one
 #define WALK_EMPTY_PATH  (1u << 2) // AT_EMPTY_PATH
 #define WALK_NO_SYMLINKS (1u << 3)
+// Walks that are kept (openat2): CROSS_DEVICE where they would leave, LOOP at a link that is not to be followed.
+#define WALK_NO_CROSSING   (1u << 4) // stays on the mount where it begins
+#define WALK_NO_MAGICLINKS (1u << 5)
+#define WALK_BENEATH       (1u << 6) // stays below where it begins; TRY_AGAIN if names moved meanwhile
+#define WALK_IN_ROOT       (1u << 7) // where it begins is its root; TRY_AGAIN likewise
+#define WALK_CACHED        (1u << 8) // by cached names alone: TRY_AGAIN
 
 // The permission bits wanted.
 #define WANT_READ    4u
@@ -404,6 +411,9 @@ void path_get(const struct path *p);
 void path_put(struct path *p);
 must_check inv_status_t vfs_open(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags, uint32_t mode,
                                  struct file **out);
+// The same by a walk of its own (WALK_NO_SYMLINKS and the kept ones).
+must_check inv_status_t vfs_open_walk(const struct vfs_caller *c, int dirfd, const char *path, unsigned flags,
+                                      uint32_t mode, unsigned walk, struct file **out);
 must_check inv_status_t vfs_open_exec(const struct vfs_caller *c, int dirfd, const char *path, unsigned walk,
                                       struct file **out); // X permission, regular, not noexec; denies writers until put
 must_check inv_status_t vfs_stat(const struct path *p, struct inode_stat *out);
@@ -427,6 +437,12 @@ must_check inv_status_t vfs_mount(const struct vfs_caller *c, const char *source
                                   unsigned flags, const char *options);
 must_check inv_status_t vfs_unmount(const struct vfs_caller *c, const char *target, unsigned flags);
 unsigned vfs_path_mount_flags(const struct path *p); // MOUNT_* of mount and superblock together
+// What guards folders that many may write (sysctls of fs/): links that are not followed, files that are not linked or opened by O_CREAT.
+struct vfs_protection {
+    _Atomic int symlinks, hardlinks; // 0 or 1
+    _Atomic int fifos, regular;      // 0 to 2
+};
+extern struct vfs_protection vfs_protection;
 // For mountinfo, from inside vfs_for_each_mount.
 struct mount_description {
     uint32_t id, parent_id;

@@ -202,29 +202,12 @@ static inv_status_t directory_attributes(struct inode *i, struct inode_stat *out
     return INV_OK;
 }
 
-// Nothing can be made here, whoever asks: there is no such place.
-static inv_status_t no_create(struct inode *dir, const char *name, size_t length, uint32_t mode, devno_t rdev,
-                              struct token *who, struct inode **out) {
-    return INV_ERR_NOT_FOUND;
-}
-
-static inv_status_t no_mkdir(struct inode *dir, const char *name, size_t length, uint32_t mode, struct token *who,
-                             struct inode **out) {
-    return INV_ERR_NOT_FOUND;
-}
-
-static const struct inode_ops directory_ops = {.lookup = directory_lookup,
-                                               .create = no_create,
-                                               .mkdir = no_mkdir,
-                                               .revalidate = process_revalidate,
-                                               .getattr = directory_attributes};
-static const struct inode_ops fixed_directory_ops = {
-    .lookup = directory_lookup, .create = no_create, .mkdir = no_mkdir};
-static const struct inode_ops special_ops = {.lookup = special_lookup,
-                                             .create = no_create,
-                                             .mkdir = no_mkdir,
-                                             .revalidate = process_revalidate,
-                                             .getattr = directory_attributes};
+// None has create: nothing can be made here, whoever asks, and a name that is not there is NOT_FOUND.
+static const struct inode_ops directory_ops = {
+    .lookup = directory_lookup, .revalidate = process_revalidate, .getattr = directory_attributes};
+static const struct inode_ops fixed_directory_ops = {.lookup = directory_lookup};
+static const struct inode_ops special_ops = {
+    .lookup = special_lookup, .revalidate = process_revalidate, .getattr = directory_attributes};
 static const struct inode_ops file_inode_ops = {.lookup = NULL};
 const struct file_ops proc_directory_ops = {.readdir = directory_list};
 

@@ -148,6 +148,38 @@ static void show_max_map_count(struct proc_text *t, const struct proc_node *n) {
     number_show(t, ASPACE_MAX_MAPPINGS);
 }
 
+// The four that guard shared folders: fs/protected_*.
+static _Atomic int *protection_of(const struct proc_node *n, int *out_most) {
+    const char *what = n->entry->name + sizeof("protected_") - 1;
+
+    *out_most = *what == 'f' || *what == 'r' ? 2 : 1;
+    return *what == 'f'   ? &vfs_protection.fifos
+           : *what == 'r' ? &vfs_protection.regular
+           : *what == 's' ? &vfs_protection.symlinks
+                          : &vfs_protection.hardlinks;
+}
+
+static void show_protected(struct proc_text *t, const struct proc_node *n) {
+    int most;
+
+    number_show(t, (uint64_t)atomic_load(protection_of(n, &most)));
+}
+
+static int64_t store_protected(const struct proc_node *n, char *text) {
+    const char *end;
+    uint64_t value;
+    int most;
+    _Atomic int *to = protection_of(n, &most);
+
+    while (*text == ' ' || *text == '\t' || *text == '\n')
+        text++;
+    if (string_to_u64(text, &end, 0, &value) != INV_OK || (*end != 0 && *end != '\n' && *end != ' ') ||
+        value > (uint64_t)most)
+        return -LINUX_EINVAL;
+    atomic_store(to, (int)value);
+    return 0;
+}
+
 static const struct proc_entry random_children[] = {
     {.name = "boot_id", .mode = 0444, .show = show_boot_id},
     {.name = "entropy_avail", .mode = 0444, .show = show_entropy},
@@ -176,6 +208,10 @@ static const struct proc_entry fs_children[] = {
     {.name = "lease-break-time", .mode = 0644, .show = show_lease_break_time, .store = store_lease_break_time},
     {.name = "nr_open", .mode = 0444, .show = show_file_max},
     {.name = "pipe-max-size", .mode = 0444, .show = show_pipe_max_size},
+    {.name = "protected_fifos", .mode = 0644, .show = show_protected, .store = store_protected},
+    {.name = "protected_hardlinks", .mode = 0644, .show = show_protected, .store = store_protected},
+    {.name = "protected_regular", .mode = 0644, .show = show_protected, .store = store_protected},
+    {.name = "protected_symlinks", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = NULL},
 };
 static const struct proc_entry vm_children[] = {

@@ -64,6 +64,13 @@ void fs_context_leave(struct fs_context *c) {
     spin_unlock(&c->lock);
 }
 
+uint32_t fs_context_users(struct fs_context *c) {
+    spin_lock(&c->lock);
+    uint32_t users = c->users;
+    spin_unlock(&c->lock);
+    return users;
+}
+
 bool fs_context_exec_begin(struct fs_context *c, uint32_t (*threads)(struct fs_context *c), bool *out_began) {
     spin_lock(&c->lock);
     bool alone = c->users <= threads(c);

@@ -7,6 +7,7 @@
 #include "process.h"
 
 #include <arch/usercopy.h>
+#include <executive/xattr.h>
 
 #define CAPABILITIES_ALL ((1ull << (CAP_LAST + 1)) - 1)
 
@@ -228,6 +229,21 @@ static bool identity_of_file(struct file *file, struct token *t) {
     return counts;
 }
 
+// The permitted set that the file's own capabilities give; none otherwise. EPERM: the file demands some that the bounding set withholds.
+static bool capabilities_of_file(struct file *file, struct token *t, bool *out_effective, int64_t *out_result) {
+    struct file_capabilities c;
+
+    t->cap_permitted = 0;
+    if ((vfs_path_mount_flags(&file->path) & MOUNT_NOSUID) || !inode_file_capabilities(file->inode, &c) ||
+        c.root_user != 0)
+        return false;
+    t->cap_permitted = (t->cap_bounding & c.permitted) | (t->cap_inheritable & c.inheritable);
+    *out_effective = c.effective;
+    if (c.effective && (c.permitted & ~t->cap_permitted))
+        *out_result = -LINUX_EPERM;
+    return true;
+}
+
 int64_t linux_exec_token(struct file *file, struct token *old, bool unsafe, struct job *job,
                          struct exec_identity *out) {
     struct token *t;
@@ -236,10 +252,16 @@ int64_t linux_exec_token(struct file *file, struct token *old, bool unsafe, stru
     if (result != 0)
         return result;
     out->clears_personality = identity_of_file(file, t);
-    // capabilities(7), "Transformation of capabilities during execve()", without file capabilities.
-    bool may_be_root = !(t->securebits & SECURE_NOROOT);
-    bool effective = may_be_root && t->euid == 0;
-    t->cap_permitted = may_be_root && (t->euid == 0 || t->uid == 0) ? old->cap_bounding | old->cap_inheritable : 0;
+    // capabilities(7), "Transformation of capabilities during execve()".
+    bool effective = false, has_own = capabilities_of_file(file, t, &effective, &result);
+    if (result != 0) {
+        object_put(&t->obj);
+        return result;
+    }
+    if (!(t->securebits & SECURE_NOROOT) && (t->euid == 0 || t->uid == 0) && !(has_own && t->uid != 0)) {
+        t->cap_permitted = old->cap_bounding | old->cap_inheritable;
+        effective = effective || t->euid == 0;
+    }
     bool gained = (t->cap_permitted & ~old->cap_permitted) != 0;
     bool set_id = t->euid != old->uid || t->egid != old->gid;
     if ((set_id || gained) && (unsafe || t->no_new_privs)) { // no more than it had
@@ -252,7 +274,7 @@ int64_t linux_exec_token(struct file *file, struct token *old, bool unsafe, stru
     out->clears_personality = out->clears_personality || gained;
     t->suid = t->fsuid = t->euid;
     t->sgid = t->fsgid = t->egid;
-    if (set_id)
+    if (set_id || has_own)
         t->cap_ambient = 0;
     t->cap_permitted |= t->cap_ambient;
     t->cap_effective = effective ? t->cap_permitted : t->cap_ambient;

@@ -6,43 +6,18 @@
 // Order: flags are checked; everything that can fail is made (core process, core thread, tables, number); then, under the tree lock, it is looked once
 // more whether a signal came (then all is thrown away and the call begins anew, so that a signal to a group hits either no new member or all); the rest
 // cannot fail.
-#include "process.h"
+#include "clone_flags.h"
+#include "pidfd.h"
 
 #include <arch/usercopy.h>
 #include <kernel/debug.h>
-
-#define CLONE_SIGNAL_MASK    0xffull
-#define CLONE_VM             0x00000100ull
-#define CLONE_FS             0x00000200ull
-#define CLONE_FILES          0x00000400ull
-#define CLONE_SIGHAND        0x00000800ull
-#define CLONE_PIDFD          0x00001000ull
-#define CLONE_VFORK          0x00004000ull
-#define CLONE_PARENT         0x00008000ull
-#define CLONE_THREAD         0x00010000ull
-#define CLONE_NEWNS          0x00020000ull
-#define CLONE_SETTLS         0x00080000ull
-#define CLONE_PARENT_SETTID  0x00100000ull
-#define CLONE_CHILD_CLEARTID 0x00200000ull
-#define CLONE_DETACHED       0x00400000ull
-#define CLONE_CHILD_SETTID   0x01000000ull
-#define CLONE_NEWCGROUP      0x02000000ull
-#define CLONE_NEWUTS         0x04000000ull
-#define CLONE_NEWIPC         0x08000000ull
-#define CLONE_NEWUSER        0x10000000ull
-#define CLONE_NEWPID         0x20000000ull
-#define CLONE_NEWNET         0x40000000ull
-#define CLONE_NEWTIME        0x00000080ull // clone3 alone
-#define CLONE_CLEAR_SIGHAND  0x100000000ull
-#define CLONE_INTO_CGROUP    0x200000000ull
-#define CLONE_NAMESPACES \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 struct clone_request {
     uint64_t flags; // without the signal
     int exit_signal;
     uint64_t stack; // new stack pointer; 0: the caller's
-    uint64_t parent_tid, child_tid, tls;
+    uint64_t parent_tid, child_tid, tls, pidfd;
+    int set_tid; // the number to take; 0: any
 };
 
 // What is being made. On failure clone_undo frees what is there.
@@ -52,6 +27,8 @@ struct clone_parts {
     struct process *core;       // new core process, counted; NULL for a thread
     struct thread *core_thread; // counted
     struct linux_pid *pid;
+    struct file *pidfd; // reserved as descriptor fd
+    int fd;
 };
 
 static int64_t flags_check(const struct clone_request *r) {
@@ -71,8 +48,12 @@ static int64_t flags_check(const struct clone_request *r) {
     // The processor faults when the kernel loads a base outside its address space.
     if ((fl & CLONE_SETTLS) && r->tls >= ARCH_USER_END)
         return -LINUX_EPERM;
-    // Neither process descriptors nor namespaces are there yet: refused as by a kernel that was built without them.
-    if (fl & (CLONE_PIDFD | CLONE_INTO_CGROUP | CLONE_NEWTIME))
+    if ((fl & CLONE_PIDFD) && (fl & (CLONE_DETACHED | CLONE_THREAD)))
+        return -LINUX_EINVAL;
+    if (fl & CLONE_INTO_CGROUP)
+        return -LINUX_EBADF; // no descriptor stands for a control group
+    // There are no namespaces: refused as by a kernel that was built without them.
+    if (fl & CLONE_NEWTIME)
         return -LINUX_EINVAL;
     if (fl & CLONE_NAMESPACES)
         return token_capable(linux_token(), CAP_SYS_ADMIN) || (fl & CLONE_NEWUSER) ? -LINUX_EINVAL : -LINUX_EPERM;
@@ -80,6 +61,10 @@ static int64_t flags_check(const struct clone_request *r) {
 }
 
 static void clone_undo(struct clone_parts *c) {
+    if (c->pidfd != NULL) {
+        fd_unreserve(linux_fds(), c->fd);
+        file_put(c->pidfd);
+    }
     if (c->core_thread != NULL) {
         c->core_thread->personality_data = NULL;
         thread_discard(c->core_thread);
@@ -211,8 +196,32 @@ static int64_t thread_make(struct arch_frame *f, const struct clone_request *r, 
     if (s != INV_OK)
         return linux_result(s);
     linux_arch_clone_thread(c->core_thread, (r->flags & CLONE_SETTLS) != 0, r->tls);
+    return 0;
+}
+
+static int64_t number_make(const struct clone_request *r, struct clone_parts *c) {
+    if (r->set_tid != 0)
+        return linux_pid_alloc_exact(r->set_tid, &c->pid);
     c->pid = linux_pid_alloc();
     return c->pid == NULL ? -LINUX_EAGAIN : 0;
+}
+
+// The descriptor for the new process: told to the caller before the process exists, so that nothing can fail after it does.
+static int64_t pidfd_make(const struct clone_request *r, struct clone_parts *c) {
+    struct file *file;
+
+    if (!(r->flags & CLONE_PIDFD))
+        return 0;
+    int64_t result = linux_pidfd_create(c->process, 0, &file);
+    if (result != 0)
+        return result;
+    inv_status_t s = fd_reserve(linux_fds(), 0, linux_limit(LINUX_RLIMIT_NOFILE), true, &c->fd);
+    if (s != INV_OK) {
+        file_put(file);
+        return linux_result(s);
+    }
+    c->pidfd = file;
+    return arch_user_store32((uint32_t user_ptr *)r->pidfd, (uint32_t)c->fd) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
 // The new thread becomes visible to signals. False: the process is ending or executing a program.
@@ -237,6 +246,9 @@ static void process_attach_locked(const struct clone_request *r, struct linux_pr
     if (r->flags & CLONE_PARENT)
         p->exit_signal = me->exit_signal;
     p->parent = parent;
+    p->parent_thread = r->flags & CLONE_PARENT ? me->parent_thread : linux_current();
+    if (p->parent_thread != NULL)
+        p->parent_thread->children++;
     p->parent_id = parent->number;
     list_push_back(&parent->children, &p->sibling);
     list_push_back(&linux_processes, &p->all_node);
@@ -299,6 +311,10 @@ static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
     }
     if (result == 0)
         result = thread_make(f, r, &c);
+    if (result == 0)
+        result = number_make(r, &c);
+    if (result == 0)
+        result = pidfd_make(r, &c);
     if (result == 0) {
         if ((r->flags & CLONE_VFORK) && c.core != NULL)
             atomic_store(&c.process->vfork_pending, true);
@@ -308,6 +324,8 @@ static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
         clone_undo(&c);
         return result;
     }
+    if (c.pidfd != NULL)
+        fd_fill(linux_fds(), c.fd, c.pidfd);
     if (r->flags & CLONE_PARENT_SETTID)
         (void)!arch_user_store32((uint32_t user_ptr *)r->parent_tid, (uint32_t)result);
     if (c.core != NULL)
@@ -350,9 +368,10 @@ int64_t linux_clone(struct arch_frame *f) {
                               .exit_signal = (int)(fl & CLONE_SIGNAL_MASK),
                               .stack = LINUX_ARG(f, 1),
                               .parent_tid = LINUX_ARG(f, 2),
+                              .pidfd = LINUX_ARG(f, 2),
                               .child_tid = LINUX_ARG(f, 3),
                               .tls = LINUX_ARG(f, 4)};
-    if ((r.flags & CLONE_PIDFD) && (r.flags & CLONE_PARENT_SETTID))
+    if ((r.flags & CLONE_PIDFD) && (r.flags & CLONE_PARENT_SETTID)) // they would share an address
         return -LINUX_EINVAL;
     return clone_do(f, &r);
 }
@@ -386,6 +405,12 @@ static int64_t clone3_check(const struct clone_args *a) {
         return -LINUX_EINVAL;
     if ((a->exit_signal & ~CLONE_SIGNAL_MASK) != 0 || (a->exit_signal != 0 && !signal_valid(a->exit_signal)))
         return -LINUX_EINVAL;
+    if ((a->flags & CLONE_INTO_CGROUP) && a->cgroup > INT32_MAX)
+        return -LINUX_EINVAL;
+    return 0;
+}
+
+static int64_t clone3_flags_check(const struct clone_args *a) {
     if (a->flags & ~(0xffffffffull | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP) ||
         (a->flags & (CLONE_DETACHED | (CLONE_SIGNAL_MASK & ~CLONE_NEWTIME))))
         return -LINUX_EINVAL;
@@ -396,14 +421,25 @@ static int64_t clone3_check(const struct clone_args *a) {
     if ((a->stack == 0) != (a->stack_size == 0) || a->stack + a->stack_size < a->stack ||
         a->stack + a->stack_size > ARCH_USER_END)
         return -LINUX_EINVAL;
-    if (a->set_tid_size != 0) // choosing numbers is a privilege of checkpoint tools: not there
-        return -LINUX_EPERM;
+    if ((a->flags & CLONE_PIDFD) && (a->flags & CLONE_PARENT_SETTID) && a->pidfd == a->parent_tid)
+        return -LINUX_EINVAL;
     return 0;
+}
+
+// A number of one's own choice is a privilege of who restores processes.
+static int64_t set_tid_check(const struct clone_args *a, int number) {
+    if (a->set_tid_size == 0)
+        return 0;
+    if (a->set_tid_size > 1 || number < 1 || number >= LINUX_PID_MAX)
+        return -LINUX_EINVAL;
+    return token_capable(linux_token(), CAP_CHECKPOINT) || token_capable(linux_token(), CAP_SYS_ADMIN) ? 0
+                                                                                                       : -LINUX_EPERM;
 }
 
 int64_t linux_clone3(struct arch_frame *f) {
     uint64_t user = LINUX_ARG(f, 0), size = LINUX_ARG(f, 1);
     struct clone_args a;
+    int number = 0;
 
     if (size > PAGE_SIZE)
         return -LINUX_E2BIG;
@@ -412,6 +448,13 @@ int64_t linux_clone3(struct arch_frame *f) {
     int64_t result = sized_copy(&a, sizeof(a), user, size);
     if (result == 0)
         result = clone3_check(&a);
+    if (result == 0 && a.set_tid_size != 0 &&
+        arch_user_load32((const uint32_t user_ptr *)a.set_tid, (uint32_t *)&number) != INV_OK)
+        result = -LINUX_EFAULT;
+    if (result == 0)
+        result = clone3_flags_check(&a);
+    if (result == 0)
+        result = set_tid_check(&a, number);
     if (result != 0)
         return result;
     struct clone_request r = {.flags = a.flags,
@@ -419,7 +462,9 @@ int64_t linux_clone3(struct arch_frame *f) {
                               .stack = a.stack + a.stack_size,
                               .parent_tid = a.parent_tid,
                               .child_tid = a.child_tid,
-                              .tls = a.tls};
+                              .tls = a.tls,
+                              .pidfd = a.pidfd,
+                              .set_tid = number};
     return clone_do(f, &r);
 }
 

@@ -317,7 +317,8 @@ bool linux_may_signal(const struct token *sender, const struct token *target) {
            sender->uid == target->uid || token_capable(sender, CAP_KILL);
 }
 
-bool linux_may_inspect(struct linux_process *p) {
+// ptrace(2), "Ptrace access mode checking", by the ids given.
+static bool may_access(struct linux_process *p, uint32_t uid, uint32_t gid) {
     const struct token *me = linux_token();
     bool same, allowed;
 
@@ -325,9 +326,16 @@ bool linux_may_inspect(struct linux_process *p) {
         return true;
     irq_flags_t flags = spin_lock_irq(&p->lock);
     const struct token *t = p->token;
-    same = me->fsuid == t->uid && me->fsuid == t->euid && me->fsuid == t->suid && me->fsgid == t->gid &&
-           me->fsgid == t->egid && me->fsgid == t->sgid;
+    same = uid == t->uid && uid == t->euid && uid == t->suid && gid == t->gid && gid == t->egid && gid == t->sgid;
     allowed = same && !(t->cap_permitted & ~me->cap_permitted) && atomic_load(&p->dumpable) == 1;
     spin_unlock_irq(&p->lock, flags);
     return allowed || token_capable(me, CAP_SYS_PTRACE);
+}
+
+bool linux_may_inspect(struct linux_process *p) {
+    return may_access(p, linux_token()->fsuid, linux_token()->fsgid);
+}
+
+bool linux_may_attach(struct linux_process *p) {
+    return may_access(p, linux_token()->uid, linux_token()->gid);
 }

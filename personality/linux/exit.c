@@ -9,6 +9,7 @@
 
 #include <arch/usercopy.h>
 #include <executive/tty.h>
+#include <executive/vfs.h>
 #include <kernel/boot.h>
 #include <kernel/log.h>
 #include <kernel/platform.h>
@@ -53,6 +54,8 @@ void linux_vfork_done(struct linux_process *p) {
 }
 
 // --- a thread leaves ---
+
+static void thread_children_pass_locked(struct linux_thread *t);
 
 // The word that pthread_join waits for; only if somebody else has this memory.
 static void clear_child_tid(struct linux_thread *t) {
@@ -115,6 +118,8 @@ void linux_thread_exit(struct thread *core) {
     linux_fs_drop(fs);
     thread_detach(t);
     spin_lock(&linux_tree_lock);
+    if (t->children > 0)
+        thread_children_pass_locked(t);
     t->pid->thread = NULL;
     if (t->pid->process == NULL) {
         linux_user_put_locked(t->pid->user);
@@ -176,6 +181,7 @@ static bool notify_parent_of_exit_locked(struct linux_process *p) {
         (void)signal_send_process(parent, &info);
     }
     waitq_wake(&parent->child_wait, UINT32_MAX, 0);
+    waitq_wake(&p->end_wait, UINT32_MAX, POLL_IN | POLL_RDNORM);
     return unwanted;
 }
 
@@ -202,8 +208,25 @@ void linux_notify_parent_of_stop(struct linux_process *p, enum linux_stop_notice
     spin_unlock(&linux_tree_lock);
 }
 
+// Whose child p is among its parent's threads, from now on. NULL: nobody's.
+static void parent_thread_set_locked(struct linux_process *p, struct linux_thread *t) {
+    if (p->parent_thread != NULL)
+        p->parent_thread->children--;
+    p->parent_thread = t;
+    if (t != NULL)
+        t->children++;
+}
+
 void linux_process_release_locked(struct linux_process *p, struct linux_group_waste *waste) {
+    struct linux_sighand *sighand;
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+
+    sighand = p->sighand; // others that share it see at once that p does no more
+    p->sighand = NULL;
+    spin_unlock_irq(&p->lock, flags);
+    sighand_put(sighand);
     p->state = LINUX_PROCESS_REAPED;
+    parent_thread_set_locked(p, NULL);
     list_remove(&p->sibling);
     list_remove(&p->all_node);
     linux_group_leave_locked(p, waste);
@@ -246,11 +269,34 @@ static void parent_death_tell_locked(struct linux_process *child) {
     }
 }
 
+static struct linux_thread *some_thread(struct linux_process *p) {
+    irq_flags_t flags = spin_lock_irq(&p->lock);
+    struct linux_thread *t = linux_process_thread_locked(p);
+
+    spin_unlock_irq(&p->lock, flags);
+    return t;
+}
+
+// A thread leaves: its children become another's. When it is the last, they are handed on with the process's.
+static void thread_children_pass_locked(struct linux_thread *t) {
+    struct linux_process *child;
+    struct linux_thread *to = some_thread(t->process);
+
+    list_for_each(child, &t->process->children, sibling) {
+        if (child->parent_thread != t)
+            continue;
+        parent_thread_set_locked(child, to);
+        if (to != NULL)
+            parent_death_tell_locked(child);
+    }
+}
+
 // Hands one child on. Returns true, with *out, if the new parent does not want to wait for the zombie.
 static bool child_hand_on_locked(struct linux_process *child, struct linux_process *to, struct linux_process *leaving,
                                  struct reaped *out) {
     list_remove(&child->sibling);
     child->parent = to;
+    parent_thread_set_locked(child, some_thread(to));
     atomic_store_explicit(&child->parent_id, to->number, memory_order_relaxed);
     list_push_back(&to->children, &child->sibling);
     child->exit_signal = LINUX_SIGCHLD;

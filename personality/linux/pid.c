@@ -29,28 +29,46 @@ static bool leaf_prepare(int number) {
     return *slot != NULL;
 }
 
-struct linux_pid *linux_pid_alloc(void) {
+// exact 0: the next free one.
+static int64_t number_take(int exact, struct linux_pid **out) {
     struct linux_pid *p = kzalloc(sizeof(*p));
+    int64_t result = 0;
 
     if (p == NULL)
-        return NULL;
+        return -LINUX_ENOMEM;
     spin_lock(&linux_tree_lock);
-    p->number = pid_map_take(&map);
-    if (p->number != 0 && !leaf_prepare(p->number)) {
-        pid_map_give_back(&map, p->number);
-        p->number = 0;
-    }
-    if (p->number != 0) {
+    if (exact == 0)
+        p->number = pid_map_take(&map);
+    else if (pid_map_take_exact(&map, exact))
+        p->number = exact;
+    if (p->number == 0)
+        result = exact != 0 ? -LINUX_EEXIST : -LINUX_EAGAIN;
+    else if (!leaf_prepare(p->number))
+        result = -LINUX_ENOMEM;
+    if (result == 0) {
         p->users = 1;
         p->serial = ++last_serial;
         leaves[p->number / LEAF_SLOTS][p->number % LEAF_SLOTS] = p;
+    } else if (p->number != 0) {
+        pid_map_give_back(&map, p->number);
     }
     spin_unlock(&linux_tree_lock);
-    if (p->number == 0) {
+    if (result != 0)
         kfree(p);
-        return NULL;
-    }
-    return p;
+    *out = p;
+    return result;
+}
+
+struct linux_pid *linux_pid_alloc(void) {
+    struct linux_pid *p;
+
+    return number_take(0, &p) == 0 ? p : NULL;
+}
+
+int64_t linux_pid_alloc_exact(int number, struct linux_pid **out) {
+    if (number < 1 || number >= LINUX_PID_MAX)
+        return -LINUX_EINVAL;
+    return number_take(number, out);
 }
 
 void linux_pid_get_locked(struct linux_pid *p) {

@@ -34,6 +34,14 @@ int pid_map_take(struct pid_map *m) {
     return n;
 }
 
+bool pid_map_take_exact(struct pid_map *m, int number) {
+    if (m->used[number / 64] >> (number % 64) & 1)
+        return false;
+    m->used[number / 64] |= 1ull << (number % 64);
+    m->count++;
+    return true;
+}
+
 void pid_map_give_back(struct pid_map *m, int number) {
     m->used[number / 64] &= ~(1ull << (number % 64));
     m->count--;

@@ -19,6 +19,7 @@ struct pid_map {
 };
 // The next free number after the last one, going round: a number that was given back is the last to be used again. 0: all are in use.
 int pid_map_take(struct pid_map *m);
+bool pid_map_take_exact(struct pid_map *m, int number); // false: in use
 void pid_map_give_back(struct pid_map *m, int number);
 int pid_map_next_used(const struct pid_map *m, int from); // the lowest number in use from from on; 0: none
 

@@ -70,6 +70,7 @@ struct linux_process *linux_process_alloc(const struct linux_process *from) {
     waitq_init(&p->child_wait);
     waitq_init(&p->vfork_wait);
     waitq_init(&p->stop_wait);
+    waitq_init(&p->end_wait);
     spin_lock_init(&p->lock, LOCK_RANK_SIGNAL);
     signal_pending_init(&p->pending);
     linux_itimers_init(p);

@@ -102,8 +102,9 @@ struct linux_process {
     nstime_t start_time;
 
     /* tree lock: */
-    struct linux_process *parent; // not counted: children are handed on before it goes
-    struct list_node children;    // linux_process.sibling
+    struct linux_process *parent;       // not counted: children are handed on before it goes
+    struct linux_thread *parent_thread; // whose child it is among parent's threads; NULL: none is left. Not counted
+    struct list_node children;          // linux_process.sibling
     struct list_node sibling;
     struct list_node all_node; // all processes, in the order of creation
     struct linux_group *group;
@@ -123,6 +124,7 @@ struct linux_process {
     struct waitq child_wait; // woken when a child changes state
     struct waitq vfork_wait;
     struct waitq stop_wait;
+    struct waitq end_wait; // descriptors of the process: woken when it has ended
 
     struct spinlock lock; // rank SIGNAL
     /* lock: */
@@ -159,6 +161,7 @@ struct linux_thread {
     struct thread *thread;         // not counted
     struct linux_process *process; // counted; immutable
     struct linux_pid *pid;         // tree lock and own thread
+    unsigned children;             // tree lock: processes whose parent_thread it is
     struct list_node node;         // process lock
     nstime_t start_time;
 
@@ -236,6 +239,9 @@ struct linux_process *linux_process_of_tid(int number);
 int linux_pid_last(void);
 unsigned linux_pid_count(void);
 
+// A number of the caller's choice, as linux_pid_alloc. EINVAL: out of range; EEXIST; ENOMEM.
+int64_t linux_pid_alloc_exact(int number, struct linux_pid **out);
+
 // --- user.c: threads a user ---
 // The entry of a real user, charged with one more. Under the tree lock. NULL: no memory.
 struct linux_user *linux_user_get_locked(uint32_t uid);
@@ -302,6 +308,10 @@ void linux_cpu_limit_watch(struct linux_process *p); // after RLIMIT_CPU was set
 void linux_itimers_stop(struct linux_process *p);    // waits for a handler that runs; thread context
 int64_t linux_alarm_set(uint64_t seconds);           // returns the seconds that were left
 
+// --- signal.c ---
+// Sends with the rules for the current thread; signo 0: only those. Tree lock held. EINVAL, EPERM, EAGAIN.
+int64_t linux_signal_process_locked(struct linux_process *p, const struct linux_siginfo *info);
+
 // --- futex.c ---
 void linux_robust_list_exit(struct linux_thread *t);
 // Wakes waiters of a shared or private futex word of the current address space.
@@ -314,6 +324,7 @@ void linux_token_install(struct token *token);
 bool linux_may_signal(const struct token *sender, const struct token *target);
 // May the current thread look into p (ptrace rules, /proc)?
 bool linux_may_inspect(struct linux_process *p);
+bool linux_may_attach(struct linux_process *p); // the same by the real ids: to change it, or take something of it
 
 // --- arch_x86_64.c ---
 void linux_arch_clone_frame(struct arch_frame *f,

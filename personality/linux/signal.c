@@ -163,7 +163,7 @@ static int64_t permission_locked(struct linux_process *p, int signal) {
     return allowed ? 0 : -LINUX_EPERM;
 }
 
-static int64_t send_checked_locked(struct linux_process *p, const struct linux_siginfo *info) {
+int64_t linux_signal_process_locked(struct linux_process *p, const struct linux_siginfo *info) {
     int64_t result = permission_locked(p, info->signo);
 
     if (result == 0 && info->signo != 0 && p->state == LINUX_PROCESS_LIVE)
@@ -177,7 +177,7 @@ static int64_t kill_group_locked(struct linux_group *g, const struct linux_sigin
     struct linux_process *p;
 
     list_for_each(p, &g->members, group_node) {
-        result = send_checked_locked(p, info);
+        result = linux_signal_process_locked(p, info);
         success = success || result == 0;
     }
     return success ? 0 : result;
@@ -191,7 +191,7 @@ static int64_t kill_all_locked(const struct linux_siginfo *info) {
     list_for_each(p, &linux_processes, all_node) {
         if (p == linux_init || p == linux_current_process())
             continue;
-        int64_t one = send_checked_locked(p, info);
+        int64_t one = linux_signal_process_locked(p, info);
         if (one != -LINUX_EPERM || result == -LINUX_ESRCH)
             result = one;
     }
@@ -212,7 +212,7 @@ static int64_t kill_locked(int pid, const struct linux_siginfo *info) {
     t = p == NULL ? linux_thread_find_locked(pid) : NULL; // a thread's number means its process
     if (t != NULL)
         p = t->process;
-    return p != NULL ? send_checked_locked(p, info) : -LINUX_ESRCH;
+    return p != NULL ? linux_signal_process_locked(p, info) : -LINUX_ESRCH;
 }
 
 int64_t linux_kill(struct arch_frame *f) {

@@ -2,6 +2,7 @@
 // Copyright The Invar Authors
 //
 // wait4 and waitid. A wait looks at all children under the tree lock; a child's change of state wakes the parent's queue and it looks again.
+#include "pidfd.h"
 #include "process.h"
 
 #include <arch/usercopy.h>
@@ -11,16 +12,18 @@
 #define WEXITED    0x00000004u
 #define WCONTINUED 0x00000008u
 #define WNOWAIT    0x01000000u
-#define WNOTHREAD  0x20000000u // children belong to processes here: every thread waits for all
+#define WNOTHREAD  0x20000000u // this thread's children alone
 #define WALL       0x40000000u
 #define WCLONE     0x80000000u
 
-enum wait_kind_of_id { WAIT_ALL, WAIT_PID, WAIT_GROUP };
+enum wait_kind_of_id { WAIT_ALL, WAIT_PID, WAIT_GROUP, WAIT_DESCRIPTOR };
 
 struct wait_request {
     enum wait_kind_of_id kind;
     int id;
     unsigned options;
+    struct linux_process *process; // WAIT_DESCRIPTOR: counted
+    bool nonblocking;              // by the descriptor: EAGAIN instead of a wait
     /* out: */
     int pid, status, code; // status as wait4 has it; code: CLD_*
     uint32_t uid;
@@ -31,6 +34,10 @@ struct wait_request {
 
 static bool child_eligible(const struct wait_request *r, const struct linux_process *c) {
     if (r->kind == WAIT_PID && c->number != r->id)
+        return false;
+    if (r->kind == WAIT_DESCRIPTOR && c != r->process)
+        return false;
+    if ((r->options & WNOTHREAD) && c->parent_thread != linux_current())
         return false;
     if (r->kind == WAIT_GROUP && c->group->pid->number != r->id)
         return false;
@@ -160,37 +167,56 @@ static int64_t waitid_decode(struct wait_request *r, unsigned which, int id, uns
         if (id == 0)
             r->id = linux_group_number(linux_current_process());
         return id >= 0 ? 0 : -LINUX_EINVAL;
-    case 3: return id < 0 ? -LINUX_EINVAL : -LINUX_EBADF; // process descriptors: none is ever open
+    case 3:
+        r->kind = WAIT_DESCRIPTOR;
+        return id < 0 ? -LINUX_EINVAL : linux_pidfd_get(id, &r->nonblocking, &r->process);
     default: return -LINUX_EINVAL;
     }
 }
 
+// WNOHANG, or a descriptor that does not block, look once.
+static int64_t waitid_do(struct wait_request *r) {
+    unsigned options = r->options;
+
+    if (r->nonblocking)
+        r->options |= WNOHANG;
+    int64_t result = wait_do(r);
+    if (r->process != NULL)
+        linux_process_put(r->process);
+    return result == 0 && r->nonblocking && !(options & WNOHANG) ? -LINUX_EAGAIN : result;
+}
+
+// Only the fields that waitid defines are written: signo, errno, code, pid, uid, status.
+static bool info_store(uint64_t user, const struct wait_request *r, bool found) {
+    struct linux_siginfo info = {0};
+
+    if (user == 0)
+        return true;
+    if (found) {
+        info.signo = LINUX_SIGCHLD;
+        info.code = r->code;
+        info.sender.pid = r->pid;
+        info.sender.uid = r->uid;
+        info.sender.child.status = r->code == LINUX_CLD_EXITED      ? r->status >> 8 & 0xff
+                                   : r->code == LINUX_CLD_STOPPED   ? r->status >> 8
+                                   : r->code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
+                                                                    : r->status & 0x7f;
+    }
+    return arch_copy_to_user((void user_ptr *)user, &info, 12) == INV_OK &&
+           arch_copy_to_user((void user_ptr *)(user + 16), &info.sender, 12) == INV_OK;
+}
+
+// An error is told with fields of zeros, too.
 int64_t linux_waitid(struct arch_frame *f) {
     struct wait_request r = {0};
-    struct linux_siginfo info = {0};
     int64_t result = waitid_decode(&r, (unsigned)LINUX_ARG(f, 0), (int)LINUX_ARG(f, 1), (unsigned)LINUX_ARG(f, 3));
 
-    if (result != 0)
-        return result;
-    result = wait_do(&r);
-    if (result < 0)
-        return result;
-    if (result > 0) {
-        info.signo = LINUX_SIGCHLD;
-        info.code = r.code;
-        info.sender.pid = r.pid;
-        info.sender.uid = r.uid;
-        info.sender.child.status = r.code == LINUX_CLD_EXITED      ? r.status >> 8 & 0xff
-                                   : r.code == LINUX_CLD_STOPPED   ? r.status >> 8
-                                   : r.code == LINUX_CLD_CONTINUED ? LINUX_SIGCONT
-                                                                   : r.status & 0x7f;
-        if (!rusage_store(LINUX_ARG(f, 4), &r.usage))
-            return -LINUX_EFAULT;
-    }
-    // Only the fields that waitid defines are written: signo, errno, code, pid, uid, status.
-    if (LINUX_ARG(f, 2) != 0 &&
-        (arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 2), &info, 12) != INV_OK ||
-         arch_copy_to_user((void user_ptr *)(LINUX_ARG(f, 2) + 16), &info.sender, 12) != INV_OK))
+    if (result == 0)
+        result = waitid_do(&r);
+    bool found = result > 0;
+    if (found && !rusage_store(LINUX_ARG(f, 4), &r.usage))
         return -LINUX_EFAULT;
-    return 0;
+    if (!info_store(LINUX_ARG(f, 2), &r, found))
+        return -LINUX_EFAULT;
+    return found ? 0 : result;
 }

@@ -319,7 +319,7 @@ static inline void file_get(struct file *f) {
     atomic_fetch_add_explicit(&f->count, 1, memory_order_relaxed);
 }
 void file_put(struct file *f); // may sleep
-// A file without a name (pipes, memfd, pidfd, ...): label shows in /proc/PID/fd as "label:[ino]".
+// A file without a name (pipes, memfd, pidfd, ...): label shows in /proc/PID/fd as "label:[ino]", or as it is if it ends with a bracket.
 must_check inv_status_t file_create_anonymous(const char *label, const struct file_ops *ops, void *data, uint32_t flags,
                                               uint32_t mode, struct file **out);
 
@@ -374,6 +374,7 @@ void fs_context_put(struct fs_context *c);
 // One thread more or less whose own it is, beside the count. False: a program is being started in it (EAGAIN).
 must_check bool fs_context_join(struct fs_context *c);
 void fs_context_leave(struct fs_context *c);
+uint32_t fs_context_users(struct fs_context *c);
 // exec: true if no more than the threads given use it; then nobody joins before fs_context_exec_end. *out_began: that is owed.
 bool fs_context_exec_begin(struct fs_context *c, uint32_t (*threads)(struct fs_context *c), bool *out_began);
 void fs_context_exec_end(struct fs_context *c);

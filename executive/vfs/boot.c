@@ -57,6 +57,8 @@ static inv_status_t vfs_boot(void) {
     if (s == INV_OK)
         s = anonymous_init();
     if (s == INV_OK)
+        s = memory_file_init();
+    if (s == INV_OK)
         s = devtmpfs_init();
     return s;
 }

@@ -11,6 +11,7 @@ extern struct fs_type tmpfs_type; // tmpfs.c
 void rename_init(void);
 void file_lock_init(void);
 void file_lease_init(void);
+must_check inv_status_t memory_file_init(void);
 must_check inv_status_t devtmpfs_init(void);
 must_check inv_status_t fs_context_init(const struct path *root); // takes over root
 

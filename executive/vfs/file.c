@@ -74,6 +74,7 @@ inv_status_t file_alloc(const struct path *path, uint32_t flags, struct file **o
     f->inode = path_inode(path);
     f->ops = f->inode->file_ops;
     f->owner.ops = &owner_ops;
+    f->writing_owner.ops = &file_writing_owner_ops;
     mutex_init(&f->position_lock, LOCK_RANK_VFS_FILE_POS);
     *out = f;
     return INV_OK;
@@ -320,7 +321,23 @@ inv_status_t file_truncate(struct file *f, uint64_t size) {
     return vfs_setattr(&f->path, NULL, &a); // who opened it for writing may
 }
 
+// Of Linux's modes: which may stand together. The file system says which of them it knows.
+static inv_status_t fallocate_mode_check(unsigned mode) {
+    unsigned alone = mode & (FALLOCATE_COLLAPSE | FALLOCATE_INSERT);
+    if ((mode & ~FALLOCATE_ALL) != 0 ||
+        (mode & (FALLOCATE_PUNCH_HOLE | FALLOCATE_ZERO)) == (FALLOCATE_PUNCH_HOLE | FALLOCATE_ZERO) ||
+        (mode & (FALLOCATE_PUNCH_HOLE | FALLOCATE_KEEP_SIZE)) == FALLOCATE_PUNCH_HOLE)
+        return INV_ERR_OP_NOT_SUPPORTED;
+    if (alone != 0 && mode != FALLOCATE_COLLAPSE && mode != FALLOCATE_INSERT)
+        return INV_ERR_INVALID;
+    return (mode & FALLOCATE_UNSHARE) != 0 && (mode & ~(FALLOCATE_UNSHARE | FALLOCATE_KEEP_SIZE)) != 0 ? INV_ERR_INVALID
+                                                                                                       : INV_OK;
+}
+
 inv_status_t file_fallocate(struct file *f, unsigned mode, uint64_t offset, uint64_t length) {
+    inv_status_t s = fallocate_mode_check(mode);
+    if (s != INV_OK)
+        return s;
     if (!file_writable(f))
         return INV_ERR_BAD_FD;
     if (inode_is(f->inode, MODE_FIFO))

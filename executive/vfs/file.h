@@ -40,7 +40,16 @@ static inline inv_status_t file_leases_break(struct inode *i, bool write, bool n
 }
 void file_lease_drop(struct file *f);
 bool file_lease_describe(unsigned n, struct file_lock_description *out); // the n-th; its number is the caller's to set
-extern const struct file_ops fifo_ops;                                   // pipe.c
+extern const struct mapping_owner_ops file_writing_owner_ops;            // memory_file.c
+// Modes of fallocate: numbers of Linux's FALLOC_FL_*.
+#define FALLOCATE_KEEP_SIZE  0x01u
+#define FALLOCATE_PUNCH_HOLE 0x02u
+#define FALLOCATE_COLLAPSE   0x08u
+#define FALLOCATE_ZERO       0x10u
+#define FALLOCATE_INSERT     0x20u
+#define FALLOCATE_UNSHARE    0x40u
+#define FALLOCATE_ALL        0x7bu
+extern const struct file_ops fifo_ops; // pipe.c
 // The personality's table, if it is there.
 void vfs_broken_pipe(void);
 struct token *vfs_current_token(void);

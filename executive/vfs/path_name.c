@@ -44,12 +44,14 @@ static bool path_text(struct text *t, const struct path *p, const struct path *r
             continue;
         }
         struct dentry *parent = dentry_parent(at.dentry);
-        if (parent == at.dentry)
+        if (parent == at.dentry && at.dentry == at.dentry->superblock->root)
             break;
         const struct dentry_name *n = atomic_load_explicit(&at.dentry->name, memory_order_acquire);
         if (!prepend(t, dentry_name_text(n), n->length) || !prepend(t, "/", 1))
             return false;
         any = true;
+        if (parent == at.dentry) // in no folder (memfd, O_TMPFILE): what it is called stands for its path
+            break;
         at.dentry = parent;
     }
     return any || prepend(t, "/", 1);

@@ -37,7 +37,9 @@ struct tmpfs_directory {
 
 struct tmpfs_file {
     _Atomic uint64_t size; // what readers see: the VMO grows before a write and this after it
-    uint64_t accounted;    // inode's lock: pages counted in the mount
+    /* the inode's lock: */
+    uint64_t accounted; // pages counted in the mount
+    unsigned seals;     // FILE_SEAL_*; SEAL alone while there is no such structure
 };
 
 // inode->data is a struct tmpfs_directory, a struct tmpfs_file (NULL until there is data) or a link's text.

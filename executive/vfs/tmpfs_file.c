@@ -19,16 +19,15 @@
 
 #define WRITE_CHUNK (16 * PAGE_SIZE) // with a limit: how much is looked ahead
 
-#define FALLOC_KEEP_SIZE  1u
-#define FALLOC_PUNCH_HOLE 2u
-#define FALLOC_ZERO_RANGE 16u
-
 inv_status_t tmpfs_file_data(struct inode *i, struct tmpfs_file **out) {
     struct vmo *v;
-    if (i->data == NULL)
-        i->data = tmpfs_extra_alloc(i, sizeof(struct tmpfs_file));
-    if (i->data == NULL)
-        return INV_ERR_NO_MEMORY;
+    if (i->data == NULL) {
+        struct tmpfs_file *f = tmpfs_extra_alloc(i, sizeof(*f));
+        if (f == NULL)
+            return INV_ERR_NO_MEMORY;
+        f->seals = FILE_SEAL_SEAL;
+        i->data = f;
+    }
     if (i->vmo == NULL) {
         inv_status_t s = vmo_create(vfs_current_job(), 0, &v);
         if (s != INV_OK)
@@ -143,6 +142,19 @@ static inv_status_t write_locked(struct inode *i, struct tmpfs_file *f, struct i
     return s;
 }
 
+// Seals, as Linux has them: growth ends with the last page that needs none. Cuts *inout_n.
+static inv_status_t seals_allow_write(const struct tmpfs_file *f, uint64_t at, size_t *inout_n) {
+    if (likely((f->seals & (FILE_SEAL_WRITE | FILE_SEAL_FUTURE_WRITE | FILE_SEAL_GROW)) == 0))
+        return INV_OK;
+    if ((f->seals & (FILE_SEAL_WRITE | FILE_SEAL_FUTURE_WRITE)) != 0)
+        return INV_ERR_NOT_PERMITTED;
+    uint64_t size = f->size, last = ALIGN_DOWN(size, (uint64_t)PAGE_SIZE);
+    if (at + *inout_n <= size)
+        return INV_OK;
+    *inout_n = last > at ? (size_t)(last - at) : 0;
+    return *inout_n != 0 ? INV_OK : INV_ERR_NOT_PERMITTED;
+}
+
 static inv_status_t file_ops_write(struct file *file, struct io *io, uint64_t *position, size_t *out_done) {
     struct inode *i = file->inode;
     struct tmpfs_file *f;
@@ -153,12 +165,15 @@ static inv_status_t file_ops_write(struct file *file, struct io *io, uint64_t *p
     mutex_lock(&i->lock);
     inv_status_t s = tmpfs_file_data(i, &f);
     if (s == INV_OK) {
-        uint64_t at = (file->flags & O_APPEND_) != 0 ? f->size : *position;
+        uint64_t at = (file->flags & O_APPEND_) != 0 || io->append ? f->size : *position;
         s = file_write_limit(file, at, &n);
         if (s == INV_OK && at >= VMO_MAX_SIZE)
             s = INV_ERR_FILE_TOO_BIG;
         if (s == INV_OK) {
             n = (size_t)MIN((uint64_t)n, VMO_MAX_SIZE - at);
+            s = seals_allow_write(f, at, &n);
+        }
+        if (s == INV_OK) {
             s = write_locked(i, f, io, at, n, out_done);
         }
         if (*out_done != 0) {
@@ -180,6 +195,8 @@ inv_status_t tmpfs_file_setattr(struct inode *i, const struct inode_attributes *
     if (s != INV_OK)
         return s;
     uint64_t old = f->size;
+    if ((a->size < old && (f->seals & FILE_SEAL_SHRINK) != 0) || (a->size > old && (f->seals & FILE_SEAL_GROW) != 0))
+        return INV_ERR_NOT_PERMITTED;
     if (a->size < old)
         atomic_store_explicit(&f->size, a->size, memory_order_release);
     s = vmo_resize(i->vmo, a->size);
@@ -194,8 +211,16 @@ static inv_status_t allocate_locked(struct inode *i, struct tmpfs_file *f, uint6
                                     bool keep_size) {
     uint64_t end = offset + length, old = f->size;
     inv_status_t s = INV_OK;
+    size_t one = 1;
+    if (end > old) {
+        inv_status_t limited = file_write_limit(NULL, end - 1, &one);
+        if (limited != INV_OK)
+            return limited;
+    }
     if (end > VMO_MAX_SIZE)
         return INV_ERR_FILE_TOO_BIG;
+    if (end > old && (f->seals & FILE_SEAL_GROW) != 0)
+        return INV_ERR_NOT_PERMITTED;
     if (room_for(i, offset, length) != length)
         return INV_ERR_NO_SPACE;
     if (end > old)
@@ -205,7 +230,7 @@ static inv_status_t allocate_locked(struct inode *i, struct tmpfs_file *f, uint6
         s = vmo_get_page(i->vmo, index, true, &p);
         if (s == INV_OK)
             page_put(p);
-        if (thread_killed(current_thread()))
+        if (current_thread()->user_work != 0) // a signal
             s = INV_ERR_INTERRUPTED;
     }
     if (s == INV_OK && !keep_size && end > old)
@@ -218,17 +243,19 @@ static inv_status_t allocate_locked(struct inode *i, struct tmpfs_file *f, uint6
 static inv_status_t file_ops_fallocate(struct file *file, unsigned mode, uint64_t offset, uint64_t length) {
     struct inode *i = file->inode;
     struct tmpfs_file *f;
-    bool punch = mode == (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE);
-    if ((mode & ~FALLOC_KEEP_SIZE) != 0 && !punch)
+    bool punch = (mode & FALLOCATE_PUNCH_HOLE) != 0;
+    if ((mode & ~(FALLOCATE_KEEP_SIZE | FALLOCATE_PUNCH_HOLE)) != 0)
         return INV_ERR_OP_NOT_SUPPORTED;
     mutex_lock(&i->lock);
     inv_status_t s = tmpfs_file_data(i, &f);
-    if (s == INV_OK && punch) {
+    if (s == INV_OK && punch && (f->seals & (FILE_SEAL_WRITE | FILE_SEAL_FUTURE_WRITE)) != 0) {
+        s = INV_ERR_NOT_PERMITTED;
+    } else if (s == INV_OK && punch) {
         uint64_t size = f->size;
         if (offset < size)
             s = vmo_zero_range(i->vmo, offset, MIN(length, size - offset));
     } else if (s == INV_OK) {
-        s = allocate_locked(i, f, offset, length, (mode & FALLOC_KEEP_SIZE) != 0);
+        s = allocate_locked(i, f, offset, length, (mode & FALLOCATE_KEEP_SIZE) != 0);
     }
     if (s == INV_OK)
         inode_written(i);

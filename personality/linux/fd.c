@@ -8,6 +8,7 @@
 #include "file_lock.h"
 #include "file_owner.h"
 #include "files.h"
+#include "memfd.h"
 #include "process.h"
 
 #define VALID_OPEN_FLAGS                                                                                     \
@@ -219,8 +220,6 @@ enum fcntl_command {
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ,
     F_GETPIPE_SZ,
-    F_ADD_SEALS,
-    F_GET_SEALS,
 };
 
 static int64_t flags_set(int fd, struct file *file, unsigned flags) {
@@ -276,6 +275,10 @@ static int64_t fcntl_file(int fd, struct file *file, unsigned command, uint64_t 
     case LINUX_F_GETOWNER_UIDS: return linux_file_owner_fcntl(file, command, argument);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ: return pipe_size(file, command, argument);
+    case LINUX_F_ADD_SEALS:
+    case LINUX_F_GET_SEALS:
+    case LINUX_F_GET_RW_HINT:
+    case LINUX_F_SET_RW_HINT: return linux_memfd_fcntl(file, command, argument);
     default: return -LINUX_EINVAL;
     }
 }

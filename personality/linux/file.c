@@ -172,8 +172,18 @@ static int64_t vectors_get(uint64_t user, uint64_t count, struct vectors *v) {
     return result;
 }
 
+#define RWF_HARMLESS 0x07u // HIPRI, DSYNC, SYNC: memory is as stable as it gets
+#define RWF_APPEND   0x10u // NOWAIT (8): no file says that it could keep the promise, as on Linux 6.1
+
+// Flags are looked at last, and only if there is something to move.
+static inv_status_t flags_check(const struct file *file, const struct io *io, bool write, unsigned flags) {
+    if (!(write ? file_writable(file) : file_readable(file)))
+        return INV_ERR_BAD_FD;
+    return io->left == 0 || (flags & ~(RWF_HARMLESS | RWF_APPEND)) == 0 ? INV_OK : INV_ERR_OP_NOT_SUPPORTED;
+}
+
 // position AT_POSITION: the file's own.
-static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write) {
+static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, unsigned flags) {
     struct fd_ref r;
     struct vectors v;
     size_t done = 0;
@@ -186,7 +196,10 @@ static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write) 
     if (result == 0)
         result = vectors_get(LINUX_ARG(f, 1), LINUX_ARG(f, 2), &v);
     if (result == 0) {
-        if (position == AT_POSITION)
+        v.io.append = (flags & RWF_APPEND) != 0;
+        if (flags != 0 && (s = flags_check(r.file, &v.io, write, flags)) != INV_OK)
+            ;
+        else if (position == AT_POSITION)
             s = write ? file_write(r.file, &v.io, &done) : file_read(r.file, &v.io, &done);
         else
             s = write ? file_write_at(r.file, &v.io, (uint64_t)position, &done)
@@ -199,16 +212,16 @@ static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write) 
 }
 
 int64_t linux_readv(struct arch_frame *f) {
-    return move_vectors(f, AT_POSITION, false);
+    return move_vectors(f, AT_POSITION, false, 0);
 }
 
 int64_t linux_writev(struct arch_frame *f) {
-    return move_vectors(f, AT_POSITION, true);
+    return move_vectors(f, AT_POSITION, true, 0);
 }
 
 static int64_t move_vectors_at(struct arch_frame *f, bool write) {
     int64_t position = (int64_t)LINUX_ARG(f, 3);
-    return position < 0 ? -LINUX_EINVAL : move_vectors(f, position, write);
+    return position < 0 ? -LINUX_EINVAL : move_vectors(f, position, write, 0);
 }
 
 int64_t linux_preadv(struct arch_frame *f) {
@@ -219,14 +232,11 @@ int64_t linux_pwritev(struct arch_frame *f) {
     return move_vectors_at(f, true);
 }
 
-#define RWF_HARMLESS 0x07u // HIPRI, DSYNC, SYNC: memory is as stable as it gets
-
 static int64_t move_vectors_flags(struct arch_frame *f, bool write) {
-    if ((LINUX_ARG(f, 5) & ~(uint64_t)RWF_HARMLESS) != 0)
-        return -LINUX_EOPNOTSUPP;
-    if ((int64_t)LINUX_ARG(f, 3) == AT_POSITION)
-        return move_vectors(f, AT_POSITION, write);
-    return move_vectors_at(f, write);
+    int64_t position = (int64_t)LINUX_ARG(f, 3);
+    if (position < AT_POSITION)
+        return -LINUX_EINVAL;
+    return move_vectors(f, position, write, (unsigned)LINUX_ARG(f, 5));
 }
 
 int64_t linux_preadv2(struct arch_frame *f) {
@@ -375,6 +385,39 @@ int64_t linux_fallocate(struct arch_frame *f) {
     return result;
 }
 
+#define SYNC_RANGE_ALL 7u // WAIT_BEFORE, WRITE, WAIT_AFTER
+
+// Memory needs no bringing to safety: the arguments are checked all the same.
+int64_t linux_sync_file_range(struct arch_frame *f) {
+    struct fd_ref r;
+    int64_t offset = (int64_t)LINUX_ARG(f, 1), length = (int64_t)LINUX_ARG(f, 2), end;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    uint32_t type = r.file->inode->mode & MODE_FMT;
+    if (((unsigned)LINUX_ARG(f, 3) & ~SYNC_RANGE_ALL) != 0 || offset < 0 ||
+        __builtin_add_overflow(offset, length, &end) || end < offset)
+        result = -LINUX_EINVAL;
+    else if (type != MODE_REGULAR && type != MODE_BLOCK && type != MODE_DIRECTORY)
+        result = -LINUX_ESPIPE;
+    fd_return(&r);
+    return result;
+}
+
+int64_t linux_readahead(struct arch_frame *f) {
+    struct fd_ref r;
+    int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
+    if (result != 0)
+        return result;
+    uint32_t type = r.file->inode->mode & MODE_FMT;
+    if (!file_readable(r.file))
+        result = -LINUX_EBADF;
+    else if ((type != MODE_REGULAR && type != MODE_BLOCK) || r.file->ops->map == NULL || (int64_t)LINUX_ARG(f, 2) < 0)
+        result = -LINUX_EINVAL;
+    fd_return(&r);
+    return result;
+}
+
 // Advice about access: nothing is read ahead in memory.
 int64_t linux_fadvise64(struct arch_frame *f) {
     struct fd_ref r;
@@ -383,7 +426,7 @@ int64_t linux_fadvise64(struct arch_frame *f) {
         return result;
     if (file_is_pipe(r.file))
         result = -LINUX_ESPIPE;
-    else if ((int64_t)LINUX_ARG(f, 2) < 0 || LINUX_ARG(f, 3) > 5)
+    else if ((int64_t)LINUX_ARG(f, 2) < 0 || (unsigned)LINUX_ARG(f, 3) > 5)
         result = -LINUX_EINVAL;
     fd_return(&r);
     return result;

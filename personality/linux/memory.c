@@ -49,7 +49,8 @@ static unsigned prot_decode(uint64_t prot) {
 // --- mmap ---
 
 // A private or shared mapping of a file: permissions by how it was opened.
-static int64_t file_decode(struct file *file, uint64_t prot, unsigned type, struct map_request *r) {
+static int64_t file_decode(struct file *file, uint64_t prot, unsigned type, struct map_request *r,
+                           struct file_mapping *mapping) {
     r->max_prot = MMU_READ | MMU_WRITE | MMU_EXECUTE;
     if (r->object_offset > VMO_MAX_SIZE || r->length > VMO_MAX_SIZE - r->object_offset)
         return -LINUX_EOVERFLOW; // beyond what a file can have
@@ -66,12 +67,13 @@ static int64_t file_decode(struct file *file, uint64_t prot, unsigned type, stru
             return -LINUX_EPERM;
         r->max_prot &= ~MMU_EXECUTE;
     }
-    struct vmo *vmo;
-    inv_status_t s = file_map(file, type != MAP_PRIVATE, &vmo);
+    inv_status_t s = file_map_begin(file, type != MAP_PRIVATE, (prot & PROT_WRITE) != 0, mapping);
     if (s != INV_OK)
         return s == INV_ERR_NOT_SUPPORTED ? -LINUX_ENODEV : linux_result(s);
-    r->object = vmo;
-    r->owner = &file->owner;
+    if (!mapping->may_write)
+        r->max_prot &= ~MMU_WRITE;
+    r->object = mapping->vmo;
+    r->owner = mapping->owner;
     return 0;
 }
 
@@ -120,17 +122,21 @@ static int64_t place_decode(uint64_t address, uint64_t flags, struct map_request
 }
 
 static int64_t map_do(struct map_request *r, struct file *file, uint64_t prot, uint64_t flags) {
+    struct file_mapping mapping;
     vaddr_t at;
     int64_t result = place_decode(r->address, flags, r);
 
     if (result == 0)
         result = type_decode(flags, file != NULL, r);
     if (result == 0)
-        result = file != NULL ? file_decode(file, prot, flags & MAP_TYPE, r) : anonymous_decode(flags & MAP_TYPE, r);
+        result = file != NULL ? file_decode(file, prot, flags & MAP_TYPE, r, &mapping)
+                              : anonymous_decode(flags & MAP_TYPE, r);
     if (result != 0)
         return result;
     inv_status_t s = aspace_map(here(), r, &at);
-    if (r->object != NULL)
+    if (file != NULL)
+        file_map_end(&mapping);
+    else if (r->object != NULL)
         vmo_put(r->object);
     return s == INV_OK ? (int64_t)at : linux_result(s);
 }

@@ -142,6 +142,7 @@ struct io {
     size_t offset;         // within vectors[index]
     size_t left;           // bytes in all
     bool user;
+    bool append; // a write goes to the end, as with O_APPEND
 };
 // Copy n bytes (at most io->left) between kernel memory and the io and advance it; *done counts even when FAULT is returned.
 inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done); // data read by the program
@@ -199,15 +200,17 @@ struct inode {
     struct timestamp atime, mtime, ctime, btime;
     struct vmo *_Atomic
         vmo; // set once under lock, read without: file data of memory file systems and page cache; NULL until needed. Size: vmo->size
-    _Atomic int32_t writers;  // > 0: open for writing; < 0: being executed (ETXTBSY)
-    struct pipe *pipe;        // fifos in use
-    void *data;               // the file system's own
-    struct list_node locks;   // record locks (executive/vfs/lock.c)
-    struct list_node leases;  // executive/vfs/lease.c
-    _Atomic uint32_t readers; // open for reading alone: regular files
+    _Atomic int32_t writers;        // > 0: open for writing; < 0: being executed (ETXTBSY)
+    struct pipe *pipe;              // fifos in use
+    void *data;                     // the file system's own
+    struct list_node locks;         // record locks (executive/vfs/lock.c)
+    struct list_node leases;        // executive/vfs/lease.c
+    _Atomic uint32_t readers;       // open for reading alone: regular files
+    _Atomic int32_t shared_writers; // shared mappings that may write; -1: sealed against them
     struct list_node superblock_node;
     struct job *job;      // who is charged for it; counted, immutable
     struct xattr *xattrs; // lock: extended attributes, newest first (executive/vfs/xattr.c)
+    uint8_t write_hint;   // lock: F_SET_RW_HINT
     bool linkable;        // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
     struct epoch_node reclaim;
 };
@@ -281,9 +284,10 @@ struct file {
     struct file_owner *_Atomic signal_owner; // F_SETOWN: set once, when there is one (executive/async.h)
     struct async_entry *async;               // O_ASYNC: the list's lock
     struct epoch_node reclaim;
-    struct mapping_owner owner; // of file mappings, so that an address space can hold the file
-    _Atomic uint32_t holds;     // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
-    struct job *job;            // charged; counted
+    struct mapping_owner owner,
+        writing_owner; // of file mappings, so that an address space can hold the file; of shared ones that may write
+    _Atomic uint32_t holds; // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
+    struct job *job;        // charged; counted
 };
 #define O_ACCMODE_   3u
 #define O_WRONLY_    01u
@@ -482,6 +486,30 @@ must_check inv_status_t file_ioctl(struct file *f, unsigned command, uint64_t ar
 // Kernel read of file contents for exec: exact or short at the end.
 must_check inv_status_t file_read_kernel(struct file *f, uint64_t position, void *to, size_t n, size_t *out_done);
 must_check inv_status_t file_map(struct file *f, bool shared, struct vmo **out);
+
+// For mmap, from begin until the mapping is made: what it maps, who owns it, whether it may ever write. NOT_PERMITTED (seals), or file_map's errors; end gives
+// vmo back.
+struct file_mapping {
+    struct file *file;
+    struct vmo *vmo;
+    struct mapping_owner *owner;
+    bool may_write;
+};
+must_check inv_status_t file_map_begin(struct file *f, bool shared, bool write, struct file_mapping *out);
+void file_map_end(struct file_mapping *m);
+struct file *file_of_mapping(const struct mapping_owner *o); // whose mapping it is
+
+// Files in memory without a name in any folder (executive/vfs/memory_file.c): label shows as "/label (deleted)". Open for reading and writing, size 0.
+must_check inv_status_t memory_file_create(const char *label, uint32_t mode, const struct token *who, bool sealable,
+                                           struct file **out);
+#define FILE_SEAL_SEAL         0x01u // numbers of Linux's F_SEAL_*
+#define FILE_SEAL_SHRINK       0x02u
+#define FILE_SEAL_GROW         0x04u
+#define FILE_SEAL_WRITE        0x08u
+#define FILE_SEAL_FUTURE_WRITE 0x10u
+#define FILE_SEAL_ALL          0x1fu
+must_check inv_status_t file_seals_get(struct file *f, unsigned *out_seals); // INVALID: not such a file
+must_check inv_status_t file_seals_add(struct file *f, unsigned seals);      // NOT_PERMITTED, INVALID, BUSY
 
 // poll: a set of waiters over several files.
 struct poll_set *poll_set_create(unsigned expected); // NULL: no memory

@@ -21,7 +21,7 @@ static void mapping_name(struct maps *m, const struct mapping *map) {
     char *start;
 
     if (map->owner != NULL) {
-        struct file *f = container_of(map->owner, struct file, owner);
+        struct file *f = file_of_mapping(map->owner);
         if (vfs_path_name(&m->caller, &f->path, m->path, PATH_MAX_BYTES + 16, &start) == INV_OK)
             proc_print(m->text, "%s", start);
     } else if (map->label != NULL) {
@@ -41,7 +41,7 @@ static bool mapping_show(const struct mapping *map, void *arg) {
     size_t before = m->text->used;
 
     if (map->owner != NULL) {
-        const struct inode *i = container_of(map->owner, struct file, owner)->inode;
+        const struct inode *i = file_of_mapping(map->owner)->inode;
         ino = i->ino;
         major = (unsigned)(i->superblock->device >> 32);
         minor = (unsigned)i->superblock->device;

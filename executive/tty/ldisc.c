@@ -86,10 +86,18 @@ void ldisc_flush_input(struct ldisc *l) {
 }
 
 static void set_stopped(struct ldisc *l, bool stopped) {
-    if (l->stopped == stopped)
+    if (l->stopped == stopped || l->held)
         return;
     l->stopped = stopped;
     l->events->flow(l->arg, stopped);
+}
+
+void ldisc_hold(struct ldisc *l, bool hold) {
+    if (l->held == hold)
+        return;
+    l->held = false;
+    set_stopped(l, hold);
+    l->held = hold;
 }
 
 static void raise_signal(struct ldisc *l, int signal, uint8_t c) {
@@ -98,7 +106,7 @@ static void raise_signal(struct ldisc *l, int signal, uint8_t c) {
     if (!HAS_L(l, NOFLSH)) {
         ldisc_flush_input(l);
         l->echo_tail = l->echo_head;
-        l->events->flush_output(l->arg);
+        l->events->flushed(l->arg);
     }
     if (HAS_L(l, ECHO))
         ldisc_echo_char(l, c);
@@ -234,8 +242,8 @@ static void take_byte(struct ldisc *l, uint8_t c) {
         take_text(l, c);
         return;
     }
-    if (HAS_L(l, EXTPROC)) {
-        take_text(l, c);
+    if (HAS_L(l, EXTPROC)) { // the other end edits and echoes
+        store(l, c);
         return;
     }
     if (take_flow_control(l, c) || take_signal(l, c))
@@ -256,7 +264,7 @@ static void take_byte(struct ldisc *l, uint8_t c) {
 
 // Raw input needs room for a byte and its PARMRK copy. A canonical line that is full swallows text (with a bell), but full of finished lines it waits.
 static bool may_take(const struct ldisc *l) {
-    if (HAS_L(l, ICANON))
+    if (HAS_L(l, ICANON) && !HAS_L(l, EXTPROC))
         return l->head == l->tail || l->line_end == l->tail || has_room(l);
     return l->head - l->tail < LDISC_SIZE - 2;
 }
@@ -274,7 +282,7 @@ void ldisc_input_break(struct ldisc *l) {
         return;
     if (HAS_I(l, BRKINT)) {
         ldisc_flush_input(l);
-        l->events->flush_output(l->arg);
+        l->events->flushed(l->arg);
         l->events->signal(l->arg, TTY_SIGINT);
         return;
     }
@@ -304,7 +312,7 @@ size_t ldisc_readable(const struct ldisc *l, bool *out_eof) {
 
 // The end of file at tail is what ended the bytes that were just read, or what a read of no bytes found.
 static bool at_own_eof(const struct ldisc *l, size_t taken) {
-    if (!HAS_L(l, ICANON) || l->tail >= l->line_end || !end_at(l, l->tail) ||
+    if (!HAS_L(l, ICANON) || HAS_L(l, EXTPROC) || l->tail >= l->line_end || !end_at(l, l->tail) ||
         l->bytes[l->tail % LDISC_SIZE] != TTY_DISABLED)
         return false;
     return taken == 0 || !end_at(l, l->tail - 1);
@@ -327,7 +335,7 @@ size_t ldisc_read(struct ldisc *l, uint8_t *to, size_t n) {
 size_t ldisc_pending(const struct ldisc *l) {
     size_t n = 0;
 
-    if (!HAS_L(l, ICANON))
+    if (!HAS_L(l, ICANON) || HAS_L(l, EXTPROC))
         return (size_t)(l->head - l->tail);
     for (uint64_t at = l->tail; at < l->line_end; at++)
         n += !(end_at(l, at) && l->bytes[at % LDISC_SIZE] == TTY_DISABLED);

@@ -15,7 +15,7 @@
 // What the machine asks its owner to do; fn is called from ldisc_input.
 struct ldisc_events {
     void (*signal)(void *arg, int signal); // to the foreground group
-    void (*flush_output)(void *arg);       // what the driver has not sent yet
+    void (*flushed)(void *arg);            // the input was thrown away: so is to be what the driver has not sent yet
     void (*flow)(void *arg, bool stopped); // ldisc->stopped has changed
 };
 
@@ -30,7 +30,8 @@ struct ldisc {
                  8]; // bit: the byte ends a line (and is the end of file itself if it is the disabled character)
     // Output.
     unsigned column, edit_column; // of the cursor; where the line being edited begins
-    bool stopped;                 // by the STOP character or TCOOFF
+    bool stopped;                 // by the STOP character or ldisc_hold
+    bool held;                    // by ldisc_hold: START does not end it
     bool literal_next;            // LNEXT was typed
     bool erasing;                 // ECHOPRT: between "\" and "/"
     uint32_t echo_tail, echo_head;
@@ -55,6 +56,8 @@ size_t ldisc_echo_take(struct ldisc *l, uint8_t *to, size_t n);
 static inline bool ldisc_echo_pending(const struct ldisc *l) {
     return l->echo_head != l->echo_tail;
 }
+// Output stops until it is let go again (TCOOFF, TCOON).
+void ldisc_hold(struct ldisc *l, bool hold);
 void ldisc_flush_input(struct ldisc *l);
 void ldisc_set_termios(struct ldisc *l, const struct termios *t);
 extern const struct termios termios_default;

@@ -32,7 +32,7 @@ static void on_flow(void *arg, bool stopped) {
     flow_changes++;
 }
 
-static const struct ldisc_events events = {.signal = on_signal, .flush_output = on_flush, .flow = on_flow};
+static const struct ldisc_events events = {.signal = on_signal, .flushed = on_flush, .flow = on_flow};
 
 #define CHECK(e)                                                      \
     do {                                                              \

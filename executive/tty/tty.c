@@ -4,7 +4,7 @@
 // Terminals: creation by drivers, and open, read, write and poll for programs (through the file operations, in thread context). The line discipline is a
 // machine of its own (ldisc.c), input runs in tty_worker.c, job control is in tty_job.c, requests are in tty_ioctl.c.
 //
-// Nodes: one for each terminal, /dev/tty (the controlling terminal of the caller's session), /dev/console (the terminal that tty_set_console named).
+// A terminal is counted by its open files, by the session that it controls and by who made it; drivers of devices never give their count back.
 //
 // Invariants:
 // I1  Bytes reach the driver in the order in which the discipline prepared them: echo that waits goes before program output, both under the lock.
@@ -15,20 +15,15 @@
 
 #include "tty_private.h"
 
-#include <kernel/boot.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
 #include <kernel/time.h>
 
-#define DEVICE_TTY     DEVNO(5, 0)
-#define DEVICE_CONSOLE DEVNO(5, 1)
-#define TTY_PIECE      256
-#define TTY_PIECE_MAX  LDISC_SIZE
-#define DECISECOND     (100 * NSEC_PER_MSEC)
-
-static _Atomic(struct tty *) console;
+#define TTY_PIECE     256
+#define TTY_PIECE_MAX LDISC_SIZE
+#define DECISECOND    (100 * NSEC_PER_MSEC)
 
 // --- the discipline's events, with the lock held ---
 
@@ -38,22 +33,23 @@ static void event_signal(void *arg, int signal) {
     t->signals |= 1u << signal;
 }
 
-static void event_flush_output(void *arg) {
+static void event_flushed(void *arg) {
     struct tty *t = arg;
 
     t->driver->flush_output(t);
+    tty_tell(t, TIOCPKT_FLUSHREAD);
 }
 
 static void event_flow(void *arg, bool stopped) {
     struct tty *t = arg;
 
     atomic_store_explicit(&t->stopped, stopped, memory_order_release);
+    tty_tell(t, stopped ? TIOCPKT_STOP : TIOCPKT_START);
     if (!stopped && t->driver->start != NULL)
         t->driver->start(t);
 }
 
-static const struct ldisc_events events = {
-    .signal = event_signal, .flush_output = event_flush_output, .flow = event_flow};
+static const struct ldisc_events events = {.signal = event_signal, .flushed = event_flushed, .flow = event_flow};
 
 bool tty_output_stopped(const struct tty *t) {
     return atomic_load_explicit(&t->stopped, memory_order_acquire);
@@ -84,17 +80,21 @@ void tty_push_echo(struct tty *t) {
 
 void tty_input_changed(struct tty *t) {
     atomic_fetch_add_explicit(&t->input_changes, 1, memory_order_release);
-    waitq_wake(&t->readers, UINT32_MAX, 0);
+    if (waitq_active(&t->readers))
+        waitq_wake(&t->readers, UINT32_MAX, POLL_IN | POLL_RDNORM);
+    async_notify(&t->async, ASYNC_IN);
 }
 
-static void output_changed(struct tty *t) {
+void tty_output_changed(struct tty *t) {
     atomic_fetch_add_explicit(&t->output_changes, 1, memory_order_release);
-    waitq_wake(&t->writers, UINT32_MAX, 0);
+    if (waitq_active(&t->writers))
+        waitq_wake(&t->writers, UINT32_MAX, POLL_OUT | POLL_WRNORM);
 }
 
 void tty_output_ready(struct tty *t) {
-    output_changed(t);
-    tty_schedule(t); // echo may be waiting for this room
+    tty_output_changed(t);
+    if (t->raw != NULL)
+        tty_schedule(t); // echo may be waiting for this room
 }
 
 // --- reading ---
@@ -116,11 +116,13 @@ static size_t read_step(struct tty_read *r, uint8_t *to, size_t room, size_t wan
 
     mutex_lock(&t->lock);
     r->seen = atomic_load_explicit(&t->input_changes, memory_order_acquire);
-    canonical = (t->ldisc.termios.lflag & ICANON) != 0;
+    canonical = (t->ldisc.termios.lflag & (ICANON | EXTPROC)) == ICANON;
     size_t minimum = t->ldisc.termios.cc[VMIN];
     nstime_t time = t->ldisc.termios.cc[VTIME] * DECISECOND;
     size_t readable = ldisc_readable(&t->ldisc, &eof);
     size_t n = ldisc_read(&t->ldisc, to, room);
+    if (n > 0 && t->driver->refill != NULL)
+        t->driver->refill(t);
     tty_unlock(t);
 
     if (canonical) {
@@ -158,7 +160,7 @@ static inv_status_t read_loop(struct file *file, struct io *io, struct tty_read 
 
     for (;;) {
         if (tty_hung_up(f))
-            return INV_OK;
+            return f->tty->other_end_gone ? INV_ERR_IO : INV_OK; // who reads at the time hears why
         size_t n = read_step(r, buffer, MIN(size, io->left), io->left), copied = 0;
         inv_status_t status = io_to(io, buffer, n, &copied);
         r->done += copied;
@@ -175,6 +177,8 @@ static inv_status_t read_loop(struct file *file, struct io *io, struct tty_read 
 }
 
 static bool raw_waits(struct tty *t) {
+    if (t->raw == NULL)
+        return false;
     irq_flags_t flags = spin_lock_irq(&t->input_lock);
     bool waits = t->raw_head != t->raw_tail;
 
@@ -223,23 +227,25 @@ static inv_status_t output_wait(struct tty *t, uint32_t seen) {
     return status == INV_ERR_INTERRUPTED ? INV_ERR_RESTART : status;
 }
 
-static inv_status_t write_begin(struct tty *t, bool nonblocking) {
-    for (;;) {
-        uint32_t seen = atomic_load_explicit(&t->output_changes, memory_order_acquire);
+static bool take_turn(struct tty *t) {
+    return !atomic_exchange_explicit(&t->writing, true, memory_order_acquire);
+}
 
-        if (!atomic_exchange_explicit(&t->writing, true, memory_order_acquire))
-            return INV_OK;
-        if (nonblocking)
-            return INV_ERR_SHOULD_WAIT;
-        inv_status_t status = output_wait(t, seen);
-        if (status != INV_OK)
-            return status;
-    }
+static inv_status_t write_begin(struct tty *t, bool nonblocking) {
+    inv_status_t status;
+
+    if (take_turn(t))
+        return INV_OK;
+    if (nonblocking)
+        return INV_ERR_SHOULD_WAIT;
+    WAIT_EVENT(&t->write_turn, take_turn(t), WAIT_INTERRUPTIBLE, NSTIME_NEVER, status);
+    return status == INV_ERR_INTERRUPTED ? INV_ERR_RESTART : status;
 }
 
 static void write_end(struct tty *t) {
     atomic_store_explicit(&t->writing, false, memory_order_release);
-    output_changed(t);
+    if (waitq_active(&t->write_turn))
+        waitq_wake(&t->write_turn, 1, 0);
 }
 
 // Hands what the driver has room for to it; returns the bytes taken.
@@ -292,6 +298,12 @@ static inv_status_t tty_file_write(struct file *file, struct io *io, uint64_t *p
 
     (void)position;
     *out_done = 0;
+    struct file *target = f->console ? tty_console_target() : NULL;
+    if (target != NULL) {
+        status = file_write(target, io, out_done);
+        file_put(target);
+        return status;
+    }
     if (tty_hung_up(f))
         return INV_ERR_IO;
     if (!f->console && stops_background_writers(f->tty))
@@ -319,7 +331,7 @@ inv_status_t tty_drain(struct tty *t) {
 
         mutex_lock(&t->lock);
         tty_push_echo(t);
-        bool empty = t->driver->output_queued(t) == 0 && !ldisc_echo_pending(&t->ldisc);
+        bool empty = t->driver->output_queued(t) == 0 && (t->ldisc.stopped || !ldisc_echo_pending(&t->ldisc));
         tty_unlock(t);
         if (empty)
             return INV_OK;
@@ -343,7 +355,8 @@ static unsigned tty_file_poll(struct file *file, struct poll_set *set) {
         return POLL_IN | POLL_RDNORM | POLL_OUT | POLL_WRNORM | POLL_ERR | POLL_HUP;
     mutex_lock(&t->lock);
     const struct termios *settings = &t->ldisc.termios;
-    size_t minimum = settings->lflag & ICANON || settings->cc[VTIME] > 0 || settings->cc[VMIN] == 0
+    size_t minimum = (settings->lflag & (ICANON | EXTPROC)) == ICANON || settings->cc[VTIME] > 0 ||
+                             settings->cc[VMIN] == 0
                          ? 1
                          : settings->cc[VMIN];
     if (ldisc_readable(&t->ldisc, &eof) >= minimum || eof)
@@ -354,17 +367,24 @@ static unsigned tty_file_poll(struct file *file, struct poll_set *set) {
     return mask;
 }
 
-static inv_status_t open_as(struct file *file, struct tty *t, bool as_console, bool adopt) {
-    mutex_lock(&t->lock);
-    bool refused = t->exclusive && !tty_capable(CAP_SYS_ADMIN);
-    tty_unlock(t);
-    if (refused)
-        return INV_ERR_BUSY;
+inv_status_t tty_open_file(struct file *file, struct tty *t, bool as_console, bool adopt) {
     struct tty_file *f = kmalloc(sizeof(*f));
-    if (f == NULL)
-        return INV_ERR_NO_MEMORY;
-    *f = (struct tty_file){
-        .tty = t, .hangups = atomic_load_explicit(&t->hangups, memory_order_acquire), .console = as_console};
+    inv_status_t status = f != NULL ? INV_OK : INV_ERR_NO_MEMORY;
+
+    mutex_lock(&t->lock);
+    if (status == INV_OK && t->exclusive && !tty_capable(CAP_SYS_ADMIN))
+        status = INV_ERR_BUSY;
+    if (status == INV_OK && t->driver->opened != NULL)
+        status = t->driver->opened(t);
+    uint32_t hangups = atomic_load_explicit(&t->hangups, memory_order_acquire);
+    tty_unlock(t);
+    if (status != INV_OK) {
+        kfree(f);
+        tty_put(t);
+        return status;
+    }
+    *f = (struct tty_file){.tty = t, .hangups = hangups, .console = as_console};
+    file->ops = &tty_terminal_ops;
     file->data = f;
     if (adopt && (file->flags & O_NOCTTY_) == 0 && file_readable(file))
         tty_adopt_if_leader(t);
@@ -372,51 +392,42 @@ static inv_status_t open_as(struct file *file, struct tty *t, bool as_console, b
 }
 
 static inv_status_t tty_file_open(struct inode *inode, struct file *file) {
-    (void)inode;
-    return open_as(file, file->data, false, true);
-}
-
-// /dev/console never becomes a controlling terminal by being opened.
-static inv_status_t console_open(struct inode *inode, struct file *file) {
-    struct tty *t = atomic_load_explicit(&console, memory_order_acquire);
+    struct tty *t = file->data;
 
     (void)inode;
-    return t != NULL ? open_as(file, t, true, false) : INV_ERR_NO_DEVICE;
-}
-
-static inv_status_t controlling_open(struct inode *inode, struct file *file) {
-    struct tty *t = tty_job_ops != NULL ? tty_job_ops->session_terminal() : NULL;
-
-    (void)inode;
-    return t != NULL ? open_as(file, t, false, false) : INV_ERR_NO_ADDRESS;
+    tty_get(t);
+    return tty_open_file(file, t, false, true);
 }
 
 static void tty_file_release(struct file *file) {
-    kfree(file->data);
+    struct tty_file *f = file->data;
+    struct tty *t = f->tty;
+
+    if (t->driver->closed != NULL) {
+        mutex_lock(&t->lock);
+        t->driver->closed(t);
+        tty_unlock(t);
+    }
+    kfree(f);
+    tty_put(t);
 }
 
-#define TTY_FILE_OPS(open_fn)                                                                         \
-    {                                                                                                 \
-        .open = open_fn, .release = tty_file_release, .read = tty_file_read, .write = tty_file_write, \
-        .ioctl = tty_file_ioctl, .poll = tty_file_poll                                                \
-    }
-static const struct file_ops tty_ops = TTY_FILE_OPS(tty_file_open);
-static const struct file_ops console_ops = TTY_FILE_OPS(console_open);
-static const struct file_ops controlling_ops = TTY_FILE_OPS(controlling_open);
+static struct async_list *tty_file_async(struct file *file) {
+    return &((struct tty_file *)file->data)->tty->async;
+}
 
-static struct character_device console_device = {
-    .number = DEVICE_CONSOLE, .name = "console", .mode = 0600, .ops = &console_ops};
-static struct character_device controlling_device = {
-    .number = DEVICE_TTY, .name = "tty", .mode = 0666, .ops = &controlling_ops};
+const struct file_ops tty_terminal_ops = {.release = tty_file_release,
+                                          .read = tty_file_read,
+                                          .write = tty_file_write,
+                                          .ioctl = tty_file_ioctl,
+                                          .poll = tty_file_poll,
+                                          .async = tty_file_async};
+static const struct file_ops tty_ops = {.open = tty_file_open};
 
 // --- drivers' side ---
 
-inv_status_t tty_create(const char *name, devno_t number, const struct tty_driver *driver, void *driver_data,
-                        struct tty **out) {
-    struct tty *t = kzalloc(sizeof(*t));
-
-    if (t == NULL)
-        return INV_ERR_NO_MEMORY;
+void tty_init(struct tty *t, const char *name, devno_t number, const struct tty_driver *driver, void *driver_data) {
+    t->count = 1;
     string_copy(t->name, name, sizeof(t->name));
     t->driver = driver;
     t->driver_data = driver_data;
@@ -425,15 +436,42 @@ inv_status_t tty_create(const char *name, devno_t number, const struct tty_drive
     ldisc_init(&t->ldisc, &events, t);
     waitq_init(&t->readers);
     waitq_init(&t->writers);
+    waitq_init(&t->write_turn);
+    async_list_init(&t->async, false);
     tty_worker_init(t);
+}
+
+// A device's terminal is there for ever: the count that it is born with is never put.
+inv_status_t tty_create(const char *name, devno_t number, const struct tty_driver *driver, void *driver_data,
+                        struct tty **out) {
+    struct tty *t = kzalloc(sizeof(*t));
+    uint8_t *raw = kmalloc(TTY_RAW_SIZE);
+
+    if (t == NULL || raw == NULL) {
+        kfree(t);
+        kfree(raw);
+        return INV_ERR_NO_MEMORY;
+    }
+    tty_init(t, name, number, driver, driver_data);
+    t->raw = raw;
     t->device = (struct character_device){.number = number, .name = t->name, .mode = 0600, .ops = &tty_ops, .data = t};
     *out = t; // before the node can be opened
     inv_status_t status = character_device_register(&t->device);
     if (status != INV_OK) {
         *out = NULL;
+        kfree(raw);
         kfree(t);
     }
     return status;
+}
+
+void tty_get(struct tty *t) {
+    atomic_fetch_add_explicit(&t->count, 1, memory_order_relaxed);
+}
+
+void tty_put(struct tty *t) {
+    if (atomic_fetch_sub_explicit(&t->count, 1, memory_order_acq_rel) == 1)
+        t->driver->destroy(t);
 }
 
 void *tty_driver_data(struct tty *t) {
@@ -444,11 +482,7 @@ devno_t tty_device_number(struct tty *t) {
     return t->number;
 }
 
-void tty_set_console(struct tty *t) {
-    atomic_store_explicit(&console, t, memory_order_release);
-}
-
-void tty_hangup(struct tty *t) {
+void tty_hang_up_line(struct tty *t, bool leader_ends) {
     mutex_lock(&t->lock);
     atomic_fetch_add_explicit(&t->hangups, 1, memory_order_release);
     ldisc_flush_input(&t->ldisc);
@@ -456,24 +490,15 @@ void tty_hangup(struct tty *t) {
     t->driver->flush_output(t);
     tty_unlock(t);
     tty_discard_raw(t);
-    tty_input_changed(t);
-    output_changed(t);
-    int session = atomic_exchange(&t->session, 0);
-    atomic_store(&t->foreground, 0);
-    if (session != 0 && tty_job_ops != NULL) {
-        tty_job_ops->signal_session_leader(session, TTY_SIGHUP);
-        tty_job_ops->signal_session_leader(session, TTY_SIGCONT);
-        tty_job_ops->clear_session_terminal(session);
-    }
+    atomic_fetch_add_explicit(&t->input_changes, 1, memory_order_release);
+    atomic_fetch_add_explicit(&t->output_changes, 1, memory_order_release);
+    waitq_wake(&t->readers, UINT32_MAX, 0); // everything became true at once
+    waitq_wake(&t->writers, UINT32_MAX, 0);
+    async_notify(&t->async, ASYNC_IN);
+    tty_console_restore(t);
+    tty_let_go_of_session(t, leader_ends);
 }
 
-static inv_status_t tty_start(void) {
-    inv_status_t status = tty_worker_start();
-
-    if (status == INV_OK)
-        status = character_device_register(&console_device);
-    if (status == INV_OK)
-        status = character_device_register(&controlling_device);
-    return status;
+void tty_hangup(struct tty *t) {
+    tty_hang_up_line(t, false);
 }
-BOOT_CALL("terminals", BOOT_STAGE_EXECUTIVE, tty_start);

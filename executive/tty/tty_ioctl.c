@@ -11,42 +11,16 @@
 #include <kernel/token.h>
 #include <kernel/wait.h>
 
+#define BREAK_UNIT (100 * NSEC_PER_MSEC)
 #define BREAK_TIME (250 * NSEC_PER_MSEC)
 
-enum flush_queue { FLUSH_INPUT, FLUSH_OUTPUT, FLUSH_BOTH };
-enum flow_action { FLOW_OUTPUT_OFF, FLOW_OUTPUT_ON, FLOW_INPUT_OFF, FLOW_INPUT_ON };
-
-static const struct {
-    uint32_t code, speed;
-} speeds[] = {{0, 0},           {1, 50},          {2, 75},          {3, 110},         {4, 134},
-              {5, 150},         {6, 200},         {7, 300},         {010, 600},       {011, 1200},
-              {012, 1800},      {013, 2400},      {014, 4800},      {015, 9600},      {016, 19200},
-              {017, 38400},     {010001, 57600},  {010002, 115200}, {010003, 230400}, {010004, 460800},
-              {010005, 500000}, {010006, 576000}, {010007, 921600}, {010010, 1000000}};
-
-static uint32_t speed_of_code(uint32_t code) {
-    for (size_t i = 0; i < ARRAY_SIZE(speeds); i++) {
-        if (speeds[i].code == code)
-            return speeds[i].speed;
-    }
-    return 0;
-}
-
-void tty_get_line(struct tty *t, struct tty_line *out) {
-    uint32_t c = t->ldisc.termios.cflag;
-
-    *out = (struct tty_line){.speed = t->ldisc.termios.output_speed,
-                             .bits = (uint8_t)(5 + ((c & CSIZE) >> 4)),
-                             .two_stop_bits = (c & CSTOPB) != 0,
-                             .parity = (c & PARENB) != 0,
-                             .odd = (c & PARODD) != 0,
-                             .receiver_on = (c & CREAD) != 0};
-}
-
-static void flush_input(struct tty *t) {
+void tty_flush_input(struct tty *t) {
     tty_discard_raw(t);
     mutex_lock(&t->lock);
     ldisc_flush_input(&t->ldisc);
+    tty_tell(t, TIOCPKT_FLUSHREAD);
+    if (t->driver->refill != NULL)
+        t->driver->refill(t);
     tty_unlock(t);
     if (t->driver->unthrottle != NULL)
         t->driver->unthrottle(t);
@@ -59,105 +33,30 @@ static void flush_output(struct tty *t) {
     tty_output_ready(t);
 }
 
-// The four ways to set: at once, after output has drained, and with the input thrown away as well.
-struct set_way {
-    bool drain, flush, speeds;
-};
-
-static inv_status_t termios_from_user(struct tty *t, uint64_t argument, const struct set_way *way,
-                                      struct termios *out) {
-    mutex_lock(&t->lock);
-    *out = t->ldisc.termios;
-    tty_unlock(t);
-    inv_status_t status = arch_copy_from_user(out, (const void user_ptr *)argument,
-                                              way->speeds ? sizeof(*out) : (size_t)TERMIOS_SIZE);
-    if (status != INV_OK)
-        return status;
-    out->line = 0;
-    if (!way->speeds || (out->cflag & CBAUD) != BOTHER)
-        out->input_speed = out->output_speed = speed_of_code(out->cflag & CBAUD);
-    return INV_OK;
-}
-
-static inv_status_t set_termios(struct tty *t, uint64_t argument, struct set_way way) {
-    struct termios wanted;
-    inv_status_t status = tty_check_background(t, TTY_SIGTTOU);
-
-    if (status == INV_OK)
-        status = termios_from_user(t, argument, &way, &wanted);
-    if (status == INV_OK && way.drain)
-        status = tty_drain(t);
-    if (status != INV_OK)
-        return status;
-    if (way.flush)
-        flush_input(t);
-    mutex_lock(&t->lock);
-    bool line_changed = t->ldisc.termios.cflag != wanted.cflag || t->ldisc.termios.output_speed != wanted.output_speed;
-    ldisc_set_termios(&t->ldisc, &wanted);
-    if (line_changed)
-        t->driver->set_termios(t);
-    tty_unlock(t);
-    tty_input_changed(t); // the rules by which readers wait may be others now
-    tty_output_ready(t);
-    return INV_OK;
-}
-
-static inv_status_t get_termios(struct tty *t, uint64_t argument, size_t size) {
-    mutex_lock(&t->lock);
-    struct termios settings = t->ldisc.termios;
-    tty_unlock(t);
-    return arch_copy_to_user((void user_ptr *)argument, &settings, size);
-}
-
-static inv_status_t get_window(struct tty *t, uint64_t argument) {
-    mutex_lock(&t->lock);
-    struct window_size window = t->window;
-    tty_unlock(t);
-    return arch_copy_to_user((void user_ptr *)argument, &window, sizeof(window));
-}
-
-static inv_status_t set_window(struct tty *t, uint64_t argument) {
-    struct window_size window;
-    inv_status_t status = arch_copy_from_user(&window, (const void user_ptr *)argument, sizeof(window));
-
-    if (status != INV_OK)
-        return status;
-    mutex_lock(&t->lock);
-    bool changed = memcmp(&window, &t->window, sizeof(window)) != 0;
-    t->window = window;
-    tty_unlock(t);
-    if (changed)
-        tty_signal_foreground(t, TTY_SIGWINCH);
-    return INV_OK;
-}
-
 static inv_status_t store_int(uint64_t argument, int value) {
     return arch_user_store32((uint32_t user_ptr *)argument, (uint32_t)value);
 }
 
-static inv_status_t get_group(struct tty *t, uint64_t argument) {
+static inv_status_t get_group(struct tty *t, bool from_master, uint64_t argument) {
     int group;
-    inv_status_t status = tty_get_foreground(t, &group);
+    inv_status_t status = tty_get_foreground(t, from_master, &group);
 
     return status == INV_OK ? store_int(argument, group) : status;
 }
 
 static inv_status_t set_group(struct tty *t, uint64_t argument) {
     uint32_t group;
-    int current;
     inv_status_t status = tty_check_background(t, TTY_SIGTTOU);
 
     if (status != INV_OK)
         return status == INV_ERR_IO ? INV_ERR_NOT_TTY : status;
-    status = tty_get_foreground(t, &current);
-    if (status == INV_OK)
-        status = arch_user_load32((const uint32_t user_ptr *)argument, &group);
+    status = arch_user_load32((const uint32_t user_ptr *)argument, &group);
     return status == INV_OK ? tty_set_foreground(t, (int)group) : status;
 }
 
-static inv_status_t get_session(struct tty *t, uint64_t argument) {
+static inv_status_t get_session(struct tty *t, bool from_master, uint64_t argument) {
     int session;
-    inv_status_t status = tty_get_session(t, &session);
+    inv_status_t status = tty_get_session(t, from_master, &session);
 
     return status == INV_OK ? store_int(argument, session) : status;
 }
@@ -167,11 +66,11 @@ static inv_status_t flush(struct tty *t, uint64_t queue) {
 
     if (status != INV_OK)
         return status;
-    if (queue > FLUSH_BOTH)
+    if (queue > TCIOFLUSH)
         return INV_ERR_INVALID;
-    if (queue != FLUSH_OUTPUT)
-        flush_input(t);
-    if (queue != FLUSH_INPUT)
+    if (queue != TCOFLUSH)
+        tty_flush_input(t);
+    if (queue != TCIFLUSH)
         flush_output(t);
     return INV_OK;
 }
@@ -185,12 +84,11 @@ static void send_flow_character(struct tty *t, enum tty_character which) {
     tty_unlock(t);
 }
 
-static void set_stopped(struct tty *t, bool stopped) {
+// TCOOFF and TCOON: a stop of its own, which START does not end.
+static void hold_output(struct tty *t, bool hold) {
     mutex_lock(&t->lock);
-    if (t->ldisc.stopped != stopped) {
-        t->ldisc.stopped = stopped;
-        t->ldisc.events->flow(t, stopped);
-    }
+    ldisc_hold(&t->ldisc, hold);
+    tty_push_echo(t);
     tty_unlock(t);
     tty_output_ready(t);
 }
@@ -201,10 +99,10 @@ static inv_status_t flow(struct tty *t, uint64_t action) {
     if (status != INV_OK)
         return status;
     switch (action) {
-    case FLOW_OUTPUT_OFF: set_stopped(t, true); break;
-    case FLOW_OUTPUT_ON: set_stopped(t, false); break;
-    case FLOW_INPUT_OFF: send_flow_character(t, VSTOP); break;
-    case FLOW_INPUT_ON: send_flow_character(t, VSTART); break;
+    case TCOOFF: hold_output(t, true); break;
+    case TCOON: hold_output(t, false); break;
+    case TCIOFF: send_flow_character(t, VSTOP); break;
+    case TCION: send_flow_character(t, VSTART); break;
     default: return INV_ERR_INVALID;
     }
     return INV_OK;
@@ -215,17 +113,38 @@ static void set_break(struct tty *t, bool on) {
         t->driver->send_break(t, on);
 }
 
-// TCSBRK with 0 and TCSBRKP: drain, then a break of a quarter of a second. TCSBRK with another argument: drain alone (tcdrain).
-static inv_status_t send_break(struct tty *t, bool really) {
+// Before the line is put into break condition what was written has left. TIOCSBRK.
+static inv_status_t drain_foreground(struct tty *t) {
+    inv_status_t status = tty_check_background(t, TTY_SIGTTOU);
+
+    return status == INV_OK ? tty_drain(t) : status;
+}
+
+static inv_status_t start_break(struct tty *t) {
+    inv_status_t status = drain_foreground(t);
+
+    if (status == INV_OK)
+        set_break(t, true);
+    return status == INV_ERR_RESTART ? INV_ERR_INTERRUPTED : status;
+}
+
+static inv_status_t end_break(struct tty *t) {
     inv_status_t status = tty_check_background(t, TTY_SIGTTOU);
 
     if (status == INV_OK)
-        status = tty_drain(t);
-    if (status != INV_OK || !really)
+        set_break(t, false);
+    return status;
+}
+
+// TCSBRK with 0 and TCSBRKP: drain, then a break of that time. TCSBRK with another argument: drain alone (tcdrain).
+static inv_status_t send_break(struct tty *t, nstime_t length) {
+    inv_status_t status = drain_foreground(t);
+
+    if (status != INV_OK || length == 0 || t->driver->send_break == NULL)
         return status;
     set_break(t, true);
     uint32_t seen = atomic_load(&t->hangups);
-    WAIT_EVENT(&t->writers, atomic_load(&t->hangups) != seen, WAIT_INTERRUPTIBLE, deadline_after(BREAK_TIME), status);
+    WAIT_EVENT(&t->writers, atomic_load(&t->hangups) != seen, WAIT_INTERRUPTIBLE, deadline_after(length), status);
     set_break(t, false);
     return status == INV_ERR_INTERRUPTED ? INV_ERR_INTERRUPTED : INV_OK;
 }
@@ -267,12 +186,12 @@ static inv_status_t hang_up(struct tty *t) {
     return INV_OK;
 }
 
-// Putting words into another program's mouth takes privilege, also on one's own terminal.
+// Putting words into another program's mouth takes privilege, but on one's own terminal.
 static inv_status_t type_byte(struct tty *t, uint64_t argument) {
     uint8_t byte;
 
-    if (!tty_capable(CAP_SYS_ADMIN))
-        return INV_ERR_IO;
+    if (!tty_is_controlling(t) && !tty_capable(CAP_SYS_ADMIN))
+        return INV_ERR_NOT_PERMITTED;
     if (arch_copy_from_user(&byte, (const void user_ptr *)argument, 1) != INV_OK)
         return INV_ERR_FAULT;
     tty_type(t, byte);
@@ -286,51 +205,52 @@ static int device_number(const struct tty *t) {
     return (int)((minor & 0xff) | major << 8 | (minor & ~0xffu) << 12);
 }
 
-static inv_status_t line_ioctl(struct tty *t, unsigned command, uint64_t argument) {
+static inv_status_t line_request(struct tty *t, struct file *file, unsigned command, uint64_t argument) {
     switch (command) {
     case TCFLSH: return flush(t, argument);
     case TCXONC: return flow(t, argument);
-    case TCSBRK: return send_break(t, argument == 0);
-    case TCSBRKP: return send_break(t, true);
-    case TIOCSBRK: set_break(t, true); return INV_OK;
-    case TIOCCBRK: set_break(t, false); return INV_OK;
+    case TCSBRK: return send_break(t, argument == 0 ? BREAK_TIME : 0);
+    case TCSBRKP: return send_break(t, argument != 0 ? (argument & 0xffff) * BREAK_UNIT : BREAK_TIME);
+    case TIOCSBRK: return start_break(t);
+    case TIOCCBRK: return end_break(t);
     case FIONREAD: return count_input(t, argument);
     case TIOCOUTQ: return count_output(t, argument);
     case TIOCEXCL: return set_exclusive(t, true);
     case TIOCNXCL: return set_exclusive(t, false);
     case TIOCGEXCL: return store_int(argument, t->exclusive);
+    case TIOCVHANGUP: return hang_up(t);
+    case TIOCSTI: return type_byte(t, argument);
+    case TIOCNOTTY: return tty_give_up_controlling(t);
+    case TIOCCONS: return tty_console_redirect(file);
+    default: return INV_ERR_NOT_TTY;
+    }
+}
+
+inv_status_t tty_request(struct tty *t, struct file *file, bool from_master, unsigned command, uint64_t argument) {
+    switch (command) {
+    case TIOCGWINSZ: return tty_get_window(t, argument);
+    case TIOCSWINSZ: return tty_set_window(t, argument);
+    case TIOCSCTTY: return tty_set_controlling(t, file, argument == 1);
+    case TIOCGPGRP: return get_group(t, from_master, argument);
+    case TIOCSPGRP: return set_group(t, argument);
+    case TIOCGSID: return get_session(t, from_master, argument);
     case TIOCGETD: return store_int(argument, 0);
     case TIOCSETD: return set_discipline(argument);
     case TIOCGDEV: return store_int(argument, device_number(t));
-    case TIOCVHANGUP: return hang_up(t);
-    case TIOCSTI: return type_byte(t, argument);
-    default: return INV_ERR_NOT_TTY;
+    default: return tty_settings_request(t, command, argument);
     }
 }
 
 inv_status_t tty_file_ioctl(struct file *file, unsigned command, uint64_t argument, int64_t *out_result) {
     struct tty_file *f = file->data;
-    struct tty *t = f->tty;
 
     *out_result = 0;
     if (tty_hung_up(f))
-        return INV_ERR_IO;
-    switch (command) {
-    case TCGETS: return get_termios(t, argument, TERMIOS_SIZE);
-    case TCGETS2: return get_termios(t, argument, sizeof(struct termios));
-    case TCSETS: return set_termios(t, argument, (struct set_way){0});
-    case TCSETSW: return set_termios(t, argument, (struct set_way){.drain = true});
-    case TCSETSF: return set_termios(t, argument, (struct set_way){.drain = true, .flush = true});
-    case TCSETS2: return set_termios(t, argument, (struct set_way){.speeds = true});
-    case TCSETSW2: return set_termios(t, argument, (struct set_way){.drain = true, .speeds = true});
-    case TCSETSF2: return set_termios(t, argument, (struct set_way){.drain = true, .flush = true, .speeds = true});
-    case TIOCGWINSZ: return get_window(t, argument);
-    case TIOCSWINSZ: return set_window(t, argument);
-    case TIOCSCTTY: return tty_set_controlling(t, file, argument == 1);
-    case TIOCNOTTY: return tty_give_up_controlling(t);
-    case TIOCGPGRP: return get_group(t, argument);
-    case TIOCSPGRP: return set_group(t, argument);
-    case TIOCGSID: return get_session(t, argument);
-    default: return line_ioctl(t, command, argument);
-    }
+        return command == TIOCSPGRP ? INV_ERR_NOT_TTY : INV_ERR_IO;
+    inv_status_t status = tty_request(f->tty, file, false, command, argument);
+    return status == INV_ERR_NOT_TTY ? line_request(f->tty, file, command, argument) : status;
+}
+
+bool tty_is_file(const struct file *file) {
+    return file->ops == &tty_terminal_ops;
 }

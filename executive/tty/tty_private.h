@@ -15,6 +15,7 @@
 #define TTY_WRITE_ROOM 64u // free bytes in the driver that make a terminal writable for poll
 
 struct tty {
+    _Atomic uint32_t count; // files, sessions and who made it; a device's terminal never falls to 0
     /* immutable after create: */
     const struct tty_driver *driver;
     void *driver_data;
@@ -25,6 +26,7 @@ struct tty {
     /* lock: */
     struct ldisc ldisc;
     struct window_size window;
+    struct termios locked; // bits and characters that only the privileged change (TIOCSLCKTRMIOS)
     bool exclusive;
     bool told_to_stop;          // IXOFF: the other end was sent STOP and not yet START
     uint32_t signals;           // bit n: signal n is to be sent to the foreground group when the lock has been dropped
@@ -32,15 +34,18 @@ struct tty {
     /* input_lock: */
     uint32_t raw_head, raw_tail;
     bool raw_break, throttled;
-    uint8_t raw[TTY_RAW_SIZE];
-    /* atomic: */
+    uint8_t *raw; // TTY_RAW_SIZE bytes; NULL: input does not come from interrupts
+    /* atomic, written under the job control lock (tty_job.c): */
     _Atomic int session, foreground; // 0: none
+    /* atomic: */
     _Atomic uint32_t hangups;        // files opened before the last one are dead
     _Atomic uint32_t input_changes;  // what readers wait for
     _Atomic uint32_t output_changes; // what writers and drains wait for
     atomic_bool stopped;             // ldisc.stopped, for the driver
+    atomic_bool other_end_gone;      // a pseudo-terminal's master was closed
     atomic_bool writing;             // a write is under way: others wait, so that writes are not mixed
-    struct waitq readers, writers;
+    struct waitq readers, writers, write_turn;
+    struct async_list async;
     /* the worker's lock: */
     struct list_node work_node;
     bool work_queued;
@@ -59,13 +64,32 @@ static inline bool tty_hung_up(const struct tty_file *f) {
     return !f->console && f->hangups != atomic_load_explicit(&f->tty->hangups, memory_order_acquire);
 }
 
-// tty.c. Sends what is echoed to the driver, as far as it has room. [lock]
+// Packet mode: what the master hears of. [lock]
+static inline void tty_tell(struct tty *t, uint8_t packet_bits) {
+    if (t->driver->tell != NULL)
+        t->driver->tell(t, packet_bits);
+}
+
+// tty.c. A terminal without its node: for who embeds it. One count.
+void tty_init(struct tty *t, const char *name, devno_t number, const struct tty_driver *driver, void *driver_data);
+// The open of a terminal's file. Takes over a count of t, also when it fails. BUSY (exclusive), NO_MEMORY, what the driver says.
+must_check inv_status_t tty_open_file(struct file *file, struct tty *t, bool as_console, bool adopt);
+extern const struct file_ops tty_terminal_ops; // of files that tty_open_file opened
+void tty_hang_up_line(struct tty *t, bool leader_ends);
+// Sends what is echoed to the driver, as far as it has room. [lock]
 void tty_push_echo(struct tty *t);
 void tty_input_changed(struct tty *t);
+void tty_output_changed(struct tty *t);
 // Drops the lock, and sends the signals that were raised under it.
 void tty_unlock(struct tty *t);
 // Waits until all output has left. OK, RESTART.
 must_check inv_status_t tty_drain(struct tty *t);
+
+// tty_devices.c
+// TIOCCONS: what is written to /dev/console goes to file; asked with /dev/console itself: no longer. NOT_PERMITTED, BAD_FD, BUSY.
+must_check inv_status_t tty_console_redirect(struct file *file);
+void tty_console_restore(const struct tty *t); // the redirection ends, if it is to t; NULL: wherever it goes
+struct file *tty_console_target(void);         // counted, or NULL
 
 // tty_worker.c
 inv_status_t tty_worker_start(void);
@@ -75,19 +99,37 @@ void tty_discard_raw(struct tty *t);
 void tty_type(struct tty *t, uint8_t byte);
 void tty_worker_init(struct tty *t);
 
-// tty_job.c. May the current process do this to its terminal from where it stands? OK; RESTART after it was sent the signal; IO if it cannot be stopped.
+// pty.c
+inv_status_t pty_start(void);
+
+// tty_job.c
+void tty_job_init(void);
+// May the current process do this to its terminal from where it stands? OK; RESTART after it was sent the signal; IO if it cannot be stopped.
 must_check inv_status_t tty_check_background(struct tty *t, int signal);
 // The terminal becomes the controlling one of a session leader that has none, as at open.
 void tty_adopt_if_leader(struct tty *t);
 must_check inv_status_t tty_set_controlling(struct tty *t, const struct file *file, bool steal);
 must_check inv_status_t tty_give_up_controlling(struct tty *t);
-must_check inv_status_t tty_get_foreground(struct tty *t, int *out);
+must_check inv_status_t tty_get_foreground(struct tty *t, bool from_master, int *out);
 must_check inv_status_t tty_set_foreground(struct tty *t, int group);
-must_check inv_status_t tty_get_session(struct tty *t, int *out);
+must_check inv_status_t tty_get_session(struct tty *t, bool from_master, int *out);
+bool tty_is_controlling(const struct tty *t);
+// A hang-up's part: the session loses the terminal, its leader gets SIGHUP and SIGCONT; with leader_ends, the foreground group SIGHUP.
+void tty_let_go_of_session(struct tty *t, bool leader_ends);
 bool tty_capable(unsigned capability);
 void tty_signal_foreground(struct tty *t, int signal);
 
-// tty_ioctl.c
+// tty_ioctl.c: requests on the terminal itself; from_master: asked at the other end of a pseudo-terminal.
+must_check inv_status_t tty_request(struct tty *t, struct file *file, bool from_master, unsigned command,
+                                    uint64_t argument);
 inv_status_t tty_file_ioctl(struct file *file, unsigned command, uint64_t argument, int64_t *out_result);
+
+void tty_flush_input(struct tty *t);
+bool tty_is_file(const struct file *file); // of a terminal, not of a master
+
+// tty_settings.c. NOT_TTY: no such request.
+must_check inv_status_t tty_settings_request(struct tty *t, unsigned command, uint64_t argument);
+must_check inv_status_t tty_get_window(struct tty *t, uint64_t argument);
+must_check inv_status_t tty_set_window(struct tty *t, uint64_t argument);
 
 #endif

@@ -145,7 +145,7 @@ static bool work_piece(struct tty *t) {
 
 void tty_type(struct tty *t, uint8_t byte) {
     mutex_lock(&t->lock);
-    (void)ldisc_input(&t->ldisc, &byte, 1);
+    (void)ldisc_input(&t->ldisc, &byte, 1); // ahead of what waits for room
     tty_push_echo(t);
     tty_unlock(t);
     tty_input_changed(t);

@@ -6,6 +6,7 @@ obj-y += dentry.c walk.c mount.c names.c rename.c path_name.c xattr.c
 obj-y += file.c open.c readdir.c fd_table.c fs_context.c
 obj-y += anonymous.c async.c pipe.c poll.c lock.c lease.c memory_file.c
 obj-y += tmpfs.c tmpfs_dir.c tmpfs_file.c devtmpfs.c
+obj-y += devpts.c
 obj-y += cpio_parse.c cpio.c boot.c
 obj-$(CONFIG_SELFTEST) += names_selftest.c streams_selftest.c
 host-test-y += cpio_parse_test.c rings_test.c

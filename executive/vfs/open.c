@@ -59,7 +59,12 @@ static inv_status_t open_permitted(const struct open_request *r, const struct pa
 static inv_status_t open_driver(struct file *f) {
     inv_status_t s = INV_OK;
     switch (f->inode->mode & MODE_FMT) {
-    case MODE_CHARACTER: s = character_device_open(f->inode->rdev, f); break;
+    case MODE_CHARACTER: // a file system that has terminals of its own knows their nodes
+        if (f->ops != NULL && f->ops->open != NULL)
+            s = f->ops->open(f->inode, f);
+        else
+            s = character_device_open(f->inode->rdev, f);
+        break;
     case MODE_BLOCK:
     case MODE_SOCKET: return INV_ERR_NO_ADDRESS;
     default:
@@ -85,7 +90,7 @@ static const struct file_ops path_only_ops; // O_PATH: nothing works
 // The last part: p is found and permitted. Takes over p's counts in any case.
 static inv_status_t open_file(const struct open_request *r, struct path *p, struct file **out) {
     struct file *f;
-    inv_status_t s = file_alloc(p, r->flags & ~(O_CREAT_ | O_EXCL_ | O_NOCTTY_ | O_TRUNC_ | O_CLOEXEC_), &f);
+    inv_status_t s = file_alloc(p, r->flags & ~(O_CREAT_ | O_EXCL_ | O_TRUNC_ | O_CLOEXEC_), &f);
     if (s != INV_OK) {
         path_put(p);
         return s;
@@ -104,6 +109,7 @@ static inv_status_t open_file(const struct open_request *r, struct path *p, stru
         s = file_leases_break(f->inode, (r->flags & O_ACCMODE_) != 0, (r->flags & O_NONBLOCK_) != 0);
     if (s == INV_OK)
         s = open_driver(f);
+    atomic_fetch_and_explicit(&f->flags, ~O_NOCTTY_, memory_order_relaxed); // said to the driver alone
     if (s == INV_OK && (r->flags & O_DIRECT_) != 0 && !inode_is(f->inode, MODE_FIFO))
         s = INV_ERR_INVALID; // memory file systems have no way round their own pages
     if (s == INV_OK && regular && (r->flags & O_TRUNC_) != 0 && !r->created) {

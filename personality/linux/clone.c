@@ -253,6 +253,7 @@ static void process_attach_locked(const struct clone_request *r, struct linux_pr
     list_push_back(&parent->children, &p->sibling);
     list_push_back(&linux_processes, &p->all_node);
     linux_group_join_locked(p, me->group);
+    p->terminal_turn = me->terminal_turn;
     p->state = LINUX_PROCESS_LIVE;
 }
 

@@ -3,6 +3,7 @@
 //
 // Calls that make, copy, close and change descriptors: open, close, dup, fcntl (locks and leases: file_lock.c), ioctl.
 
+#include <executive/tty.h>
 #include <kernel/string.h>
 
 #include "file_lock.h"
@@ -315,6 +316,7 @@ int64_t linux_fcntl(struct arch_frame *f) {
 enum ioctl_command {
     FIONREAD = 0x541b,
     FIONBIO = 0x5421,
+    TIOCGPTPEER = 0x5441,
     FIONCLEX = 0x5450,
     FIOCLEX = 0x5451,
     FIOASYNC = 0x5452,
@@ -353,6 +355,23 @@ static int64_t bytes_left(struct file *file, uint64_t user) {
                : -LINUX_EFAULT;
 }
 
+// TIOCGPTPEER gives a descriptor of its own.
+static int64_t open_terminal_peer(struct file *file, unsigned flags) {
+    struct fd_table *t = linux_fds();
+    struct file *peer;
+    int fd;
+    inv_status_t s = fd_reserve(t, 0, linux_limit(LINUX_RLIMIT_NOFILE), (flags & O_CLOEXEC_) != 0, &fd);
+    if (s != INV_OK)
+        return linux_result(s);
+    s = tty_open_peer(file, flags, &peer);
+    if (s != INV_OK) {
+        fd_unreserve(t, fd);
+        return linux_result(s);
+    }
+    fd_fill(t, fd, peer);
+    return fd;
+}
+
 static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t argument) {
     bool regular = (file->inode->mode & MODE_FMT) == MODE_REGULAR;
     int64_t value;
@@ -361,6 +380,7 @@ static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t 
     case FIONCLEX: return linux_result(fd_set_flags(linux_fds(), fd, false));
     case FIONBIO: return flag_from_user(file, argument, O_NONBLOCK_);
     case FIOASYNC: return async_from_user(fd, file, argument);
+    case TIOCGPTPEER: return open_terminal_peer(file, (unsigned)argument);
     case FIONREAD:
         if (regular)
             return bytes_left(file, argument);

@@ -41,6 +41,8 @@ void linux_group_leave_locked(struct linux_process *p, struct linux_group_waste 
 }
 
 void linux_group_waste_free(struct linux_group_waste *waste) {
+    if (waste->session != NULL && waste->session->terminal != NULL)
+        tty_put(waste->session->terminal);
     kfree(waste->group);
     kfree(waste->session);
     *waste = (struct linux_group_waste){0};
@@ -64,6 +66,7 @@ static void session_place_locked(struct linux_process *p, struct linux_session *
     linux_pid_get_locked(p->pid);
     p->pid->session = s;
     s->leader = p;
+    p->terminal_turn = 0;
     group_place_locked(g, p->pid, s);
     linux_group_join_locked(p, g);
 }
@@ -240,21 +243,34 @@ void linux_group_check_orphan_locked(struct linux_process *p, struct linux_proce
     signal_send_group_locked(g, &info);
 }
 
-void linux_session_leader_exit(struct linux_process *p) {
-    struct tty *terminal = NULL;
+struct tty *linux_terminal_locked(const struct linux_process *p) {
+    const struct linux_session *s = p->group != NULL ? p->group->session : NULL;
 
+    return s != NULL && p->terminal_turn != 0 && p->terminal_turn == s->terminal_turn ? s->terminal : NULL;
+}
+
+static void signal_group_number(int group, int session, int signal);
+
+// What the terminal does at its end is its own affair; a group that was in the foreground when it hung up before is told again.
+void linux_session_leader_exit(struct linux_process *p) {
     spin_lock(&linux_tree_lock);
     struct linux_session *s = p->group->session;
     bool leads = s->leader == p;
-    if (leads)
-        terminal = s->terminal;
+    struct tty *terminal = leads ? s->terminal : NULL;
+    int number = s->pid->number, hung_up = leads ? s->foreground_hung_up : 0;
+    if (terminal != NULL)
+        tty_get(terminal);
     spin_unlock(&linux_tree_lock);
     if (!leads)
         return;
-    if (terminal != NULL)
+    if (terminal != NULL) {
         tty_session_leader_exit(terminal);
+        tty_put(terminal);
+    } else if (hung_up != 0) {
+        signal_group_number(hung_up, number, LINUX_SIGHUP);
+        signal_group_number(hung_up, number, LINUX_SIGCONT);
+    }
     spin_lock(&linux_tree_lock);
-    s->terminal = NULL;
     s->leader = NULL;
     spin_unlock(&linux_tree_lock);
 }
@@ -266,29 +282,20 @@ static struct linux_process *job_process(void) {
     return current_process()->ops == &linux_ops ? linux_current_process() : NULL;
 }
 
-static int job_current_pid(void) {
+static bool job_standing(const struct tty *t, struct tty_standing *out) {
     struct linux_process *p = job_process();
-    return p != NULL ? p->number : 0;
-}
 
-static int job_current_group(void) {
-    return job_process() != NULL ? (int)number_of(0, false) : 0;
-}
-
-static int job_current_session(void) {
-    return job_process() != NULL ? (int)number_of(0, true) : 0;
-}
-
-static bool job_current_leads(void) {
-    struct linux_process *p = job_process();
-    bool leads = false;
-
-    if (p != NULL) {
-        spin_lock(&linux_tree_lock);
-        leads = p->group->session->leader == p;
-        spin_unlock(&linux_tree_lock);
-    }
-    return leads;
+    if (p == NULL)
+        return false;
+    spin_lock(&linux_tree_lock);
+    const struct tty *own = linux_terminal_locked(p);
+    *out = (struct tty_standing){.group = p->group->pid->number,
+                                 .session = p->group->session->pid->number,
+                                 .leader = p->group->session->leader == p,
+                                 .controlled = own != NULL,
+                                 .by_this = own != NULL && own == t};
+    spin_unlock(&linux_tree_lock);
+    return true;
 }
 
 static struct tty *job_session_terminal(void) {
@@ -297,20 +304,51 @@ static struct tty *job_session_terminal(void) {
 
     if (p != NULL) {
         spin_lock(&linux_tree_lock);
-        t = p->group->session->terminal;
+        t = linux_terminal_locked(p);
+        if (t != NULL)
+            tty_get(t);
         spin_unlock(&linux_tree_lock);
     }
     return t;
 }
 
-static void job_set_session_terminal(struct tty *t) {
+static void job_take_terminal(struct tty *t) {
     struct linux_process *p = job_process();
 
-    if (p == NULL)
-        return;
     spin_lock(&linux_tree_lock);
-    p->group->session->terminal = t;
+    struct linux_session *s = p->group->session;
+    struct tty *old = s->terminal;
+    s->terminal = t;
+    if (++s->terminal_turn == 0)
+        s->terminal_turn = 1;
+    s->foreground_hung_up = 0;
+    p->terminal_turn = s->terminal_turn;
     spin_unlock(&linux_tree_lock);
+    if (old != NULL)
+        tty_put(old);
+}
+
+static void job_leave_terminal(void) {
+    struct linux_process *p = job_process();
+
+    spin_lock(&linux_tree_lock);
+    p->terminal_turn = 0;
+    spin_unlock(&linux_tree_lock);
+}
+
+static void job_clear_session_terminal(int session, int old_foreground) {
+    struct tty *old = NULL;
+
+    spin_lock(&linux_tree_lock);
+    struct linux_pid *n = linux_pid_find_locked(session);
+    if (n != NULL && n->session != NULL) {
+        old = n->session->terminal;
+        n->session->terminal = NULL;
+        n->session->foreground_hung_up = old_foreground;
+    }
+    spin_unlock(&linux_tree_lock);
+    if (old != NULL)
+        tty_put(old);
 }
 
 static bool job_current_ignores_or_blocks(int signal) {
@@ -332,32 +370,31 @@ static bool job_group_is_orphaned(int group) {
     return orphaned;
 }
 
-static bool job_group_exists(int group) {
-    spin_lock(&linux_tree_lock);
-    struct linux_pid *n = linux_pid_find_locked(group);
-    bool exists = n != NULL && n->group != NULL;
-    spin_unlock(&linux_tree_lock);
-    return exists;
-}
-
-static bool job_group_in_session(int group, int session) {
-    bool in = false;
+// As Linux has it, the number of a process that leads no group will do.
+static inv_status_t job_group_in_session(int group, int session) {
+    inv_status_t status = INV_ERR_NO_PROCESS;
 
     spin_lock(&linux_tree_lock);
     struct linux_pid *n = linux_pid_find_locked(group);
-    if (n != NULL && n->group != NULL)
-        in = n->group->session->pid->number == session;
+    if (n != NULL) {
+        const struct linux_group *g = n->group;
+        if (g == NULL && n->process != NULL)
+            g = n->process->group;
+        if (g == NULL && n->thread != NULL)
+            g = n->thread->process->group;
+        status = g != NULL && g->session->pid->number == session ? INV_OK : INV_ERR_NOT_PERMITTED;
+    }
     spin_unlock(&linux_tree_lock);
-    return in;
+    return status;
 }
 
-static void job_signal_group(int group, int signal) {
+static void signal_group_number(int group, int session, int signal) {
     struct linux_siginfo info;
 
     siginfo_from_kernel(&info, signal);
     spin_lock(&linux_tree_lock);
     struct linux_pid *n = linux_pid_find_locked(group);
-    if (n != NULL && n->group != NULL)
+    if (n != NULL && n->group != NULL && n->group->session->pid->number == session)
         signal_send_group_locked(n->group, &info);
     spin_unlock(&linux_tree_lock);
 }
@@ -373,34 +410,31 @@ static void job_signal_session_leader(int session, int signal) {
     spin_unlock(&linux_tree_lock);
 }
 
-static void job_clear_session_terminal(int session) {
-    spin_lock(&linux_tree_lock);
-    struct linux_pid *n = linux_pid_find_locked(session);
-    if (n != NULL && n->session != NULL)
-        n->session->terminal = NULL;
-    spin_unlock(&linux_tree_lock);
-}
-
 static bool job_current_capable(unsigned capability) {
     return token_capable(linux_token(), capability);
 }
 
 static const struct tty_job_ops job_ops = {
-    .current_pid = job_current_pid,
-    .current_group = job_current_group,
-    .current_session = job_current_session,
-    .current_is_session_leader = job_current_leads,
+    .standing = job_standing,
     .session_terminal = job_session_terminal,
-    .set_session_terminal = job_set_session_terminal,
+    .take_terminal = job_take_terminal,
+    .leave_terminal = job_leave_terminal,
+    .clear_session_terminal = job_clear_session_terminal,
     .current_ignores_or_blocks = job_current_ignores_or_blocks,
     .group_is_orphaned = job_group_is_orphaned,
-    .group_exists = job_group_exists,
     .group_in_session = job_group_in_session,
-    .signal_group = job_signal_group,
+    .signal_group = signal_group_number,
     .signal_session_leader = job_signal_session_leader,
-    .clear_session_terminal = job_clear_session_terminal,
     .current_capable = job_current_capable,
 };
+
+int64_t linux_vhangup(struct arch_frame *f) {
+    (void)f;
+    if (!token_capable(linux_token(), CAP_SYS_TTY_CONFIG))
+        return -LINUX_EPERM;
+    tty_hangup_self();
+    return 0;
+}
 
 static inv_status_t group_init(void) {
     tty_register_job_ops(&job_ops);

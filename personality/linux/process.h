@@ -40,7 +40,10 @@ struct linux_session {
     struct linux_pid *pid;        // counted; immutable
     unsigned groups;              // tree lock: groups that belong to it; freed at zero
     struct linux_process *leader; // tree lock: NULL once it has ended. Not counted
-    struct tty *terminal;         // tree lock: controlling terminal, or NULL (terminals live for ever)
+    // tree lock:
+    struct tty *terminal;   // controlling terminal, counted, or NULL
+    uint32_t terminal_turn; // counts the terminals that it has had and lost: see linux_process.terminal_turn
+    int foreground_hung_up; // the foreground group at a hang-up, for the leader's exit; 0: none
 };
 
 // A real user's threads and zombies (user.c).
@@ -109,6 +112,8 @@ struct linux_process {
     struct list_node all_node; // all processes, in the order of creation
     struct linux_group *group;
     struct list_node group_node;
+    uint32_t
+        terminal_turn; // it has the session's terminal if this is the session's, and not 0: who was there before the terminal has none
     enum linux_process_state state;
     int exit_signal;   // to the parent; 0: none
     bool has_executed; // setpgid by the parent is refused from now on
@@ -266,6 +271,8 @@ struct linux_group_waste {
     struct linux_group *group;
     struct linux_session *session;
 };
+// The terminal that p has, not counted. Tree lock held.
+struct tty *linux_terminal_locked(const struct linux_process *p);
 void linux_group_leave_locked(struct linux_process *p, struct linux_group_waste *waste);
 void linux_group_waste_free(struct linux_group_waste *waste);
 // Exit of a session leader: hangs its terminal up. Lock not held.

@@ -50,22 +50,22 @@ static void on_child(int signal) {
 
 // --- the tree ---------------------------------------------------------------------------------------------------------
 
-static void mount_at(const char *type, const char *where) {
+static void mount_at(const char *type, const char *where, const char *options) {
     if (mkdir(where, 0755) == 0 || errno == EEXIST) {
-        mount(type, where, type, MS_NOSUID, NULL); // what a kernel does not have is left out
+        mount(type, where, type, MS_NOSUID, options); // what a kernel does not have is left out
     }
 }
 
 static void tree_prepare(void) {
     umask(022);
-    mount_at("proc", "/proc");
-    mount_at("sysfs", "/sys");
+    mount_at("proc", "/proc", NULL);
+    mount_at("sysfs", "/sys", NULL);
     if (access("/dev/null", F_OK) != 0) {
-        mount_at("devtmpfs", "/dev");
+        mount_at("devtmpfs", "/dev", NULL);
     }
-    mount_at("devpts", "/dev/pts");
+    mount_at("devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666");
     if (mkdir("/tmp", 01777) != 0 && errno != EEXIST) {
-        mount_at("tmpfs", "/tmp");
+        mount_at("tmpfs", "/tmp", NULL);
     }
     chmod("/tmp", 01777);
     mkdir("/run", 0755);

@@ -226,6 +226,8 @@ static int init_run(void) {
     mount("proc", "/proc", "proc", 0, NULL);
     mount("dev", "/dev", "devtmpfs", 0, NULL);
     mount("tmp", "/tmp", "tmpfs", 0, "mode=1777");
+    mkdir("/dev/pts", 0755);
+    mount("devpts", "/dev/pts", "devpts", MS_NOSUID, "gid=5,mode=620,ptmxmode=666");
     out = open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (out != -1 && tcgetattr(out, &raw) == 0) {
         cfmakeraw(&raw);

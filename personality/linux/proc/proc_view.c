@@ -31,7 +31,9 @@ static void tree_fill(struct proc_view *v, const struct linux_process *p, struct
     if (p->group != NULL) {
         v->group = p->group->pid->number;
         v->session = p->group->session->pid->number;
-        *out_terminal = p->group->session->terminal;
+        *out_terminal = linux_terminal_locked(p);
+        if (*out_terminal != NULL)
+            tty_get(*out_terminal);
     }
 }
 
@@ -107,6 +109,7 @@ inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *v
         uint32_t major = (uint32_t)(d >> 32), minor = (uint32_t)d;
         v->terminal = (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
         v->foreground = tty_foreground_group(terminal);
+        tty_put(terminal);
     }
     return s;
 }

@@ -108,9 +108,9 @@ static MAYBE_UNUSED void type(const char *name, const char *keys, size_t n) {
 static MAYBE_UNUSED void say_poll(const char *name, int fd) {
     struct pollfd p = {fd, POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM, 0};
     poll(&p, 1, 0);
-    say(name, "%s%s%s%s%s%s%s", p.revents & POLLIN ? "in " : "", p.revents & POLLPRI ? "pri " : "",
-        p.revents & POLLOUT ? "out " : "", p.revents & POLLERR ? "err " : "", p.revents & POLLHUP ? "hup " : "",
-        p.revents & POLLRDNORM ? "rdnorm " : "", p.revents & POLLWRNORM ? "wrnorm " : "");
+    say(name, "events%s%s%s%s%s%s%s", p.revents & POLLIN ? " in" : "", p.revents & POLLPRI ? " pri" : "",
+        p.revents & POLLOUT ? " out" : "", p.revents & POLLERR ? " err" : "", p.revents & POLLHUP ? " hup" : "",
+        p.revents & POLLRDNORM ? " rdnorm" : "", p.revents & POLLWRNORM ? " wrnorm" : "");
 }
 
 #endif

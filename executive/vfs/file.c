@@ -8,6 +8,7 @@
 // I2. ops->release runs exactly once for each ops->open that succeeded.
 // Locking: position_lock for position, only taken when somebody else can reach the file: a count of 1 is the caller's own, borrowed or not.
 
+#include <executive/event.h>
 #include <kernel/job.h>
 #include <kernel/process.h>
 #include <kernel/slab.h>
@@ -89,6 +90,8 @@ void file_put(struct file *f) {
         return;
     atomic_thread_fence(memory_order_acquire);
     uint32_t holds = f->holds;
+    if (unlikely(holds & FILE_HOLDS_WATCHED))
+        epoll_file_gone(f);
     if ((holds & FILE_HOLDS_LOCKS) != 0) {
         file_locks_drop(f, f, true);
         file_locks_drop(f, f, false);
@@ -263,8 +266,10 @@ inv_status_t file_seek(struct file *f, int64_t offset, int whence, uint64_t *out
         return INV_ERR_BAD_FD;
     if (whence < SEEK_SET_ || whence > SEEK_HOLE_)
         return INV_ERR_INVALID;
-    if (f->ops->seek == NULL)
-        return INV_ERR_NOT_SEEKABLE;
+    if (f->ops->seek == NULL) {
+        *out_position = 0;
+        return f->ops->seek_ignored ? INV_OK : INV_ERR_NOT_SEEKABLE;
+    }
     bool locked = position_lock(f);
     inv_status_t s = f->ops->seek(f, offset, whence, out_position);
     if (s == INV_OK)

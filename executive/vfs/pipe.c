@@ -35,6 +35,8 @@ struct pipe {
     _Atomic uint32_t readers, writers;
     _Atomic uint32_t reader_opens, writer_opens; // how many there ever were
     uint32_t files;
+    _Atomic bool
+        polled; // ever: edge-triggered watchers want to hear of each write, also into a pipe that was not empty
     struct page *spare[PIPE_SPARES];
     struct job *job; // charged; counted
     struct pipe_slot first_slots[PIPE_SLOTS];
@@ -276,7 +278,7 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
     }
     pass_on = pass_on && !pipe_ring_full(&p->ring);
     mutex_unlock(&p->lock);
-    if (was_empty)
+    if (was_empty || atomic_load_explicit(&p->polled, memory_order_relaxed))
         wake_readers(p);
     async_notify(&p->async, ASYNC_IN);
     if (pass_on)
@@ -294,6 +296,8 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
 static unsigned pipe_poll(struct file *file, struct poll_set *set) {
     struct pipe *p = file->data;
     unsigned mask = 0;
+    if (set != NULL)
+        atomic_store_explicit(&p->polled, true, memory_order_relaxed);
     if (file_readable(file)) {
         poll_add(set, &p->read_wait);
         if (!pipe_ring_empty(&p->ring))

@@ -93,8 +93,8 @@ unsigned waitq_wake(struct waitq *q, unsigned n, uint32_t key) {
             break;
         if (key && w->key && !(key & w->key))
             continue;
-        bool used = wake_one(w, key);
-        woken += used || !w->exclusive;
+        bool exclusive = w->exclusive, used = wake_one(w, key); // which may have let go of w
+        woken += used || !exclusive;
         if (used && n != UINT32_MAX)
             n--;
     }

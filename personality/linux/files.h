@@ -28,6 +28,15 @@ static inline int64_t linux_fd(uint64_t fd, struct fd_ref *out) {
     }
     return r;
 }
+// A new file's lowest free descriptor, or the error (EMFILE, ENOMEM). Takes over the file's count in either case.
+static inline int64_t linux_fd_give(struct file *f, bool close_on_exec) {
+    int fd;
+    inv_status_t s = fd_install(linux_fds(), f, 0, linux_limit(LINUX_RLIMIT_NOFILE), close_on_exec, &fd);
+    if (s == INV_OK)
+        return fd;
+    file_put(f);
+    return linux_result(s);
+}
 // Bytes that moved, or the error.
 static inline int64_t linux_moved(inv_status_t s, size_t done) {
     return done != 0 || s == INV_OK ? (int64_t)done : linux_result(s);

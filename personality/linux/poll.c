@@ -31,6 +31,8 @@ static unsigned poll_round(struct polled *p, unsigned n, struct poll_set *set) {
         unsigned mask = 0;
         if (p[i].ref.file != NULL) {
             unsigned wanted = (uint16_t)p[i].user.events | POLL_ALWAYS;
+            if (set != NULL)
+                set->key = wanted;
             mask = file_poll(p[i].ref.file, ready == 0 ? set : NULL) & wanted;
         } else if (p[i].user.fd >= 0) {
             mask = POLL_NVAL;

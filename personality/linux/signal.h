@@ -7,8 +7,10 @@
 
 #include "signal_set.h"
 
+#include <kernel/epoch.h>
 #include <kernel/list.h>
 #include <kernel/lock.h>
+#include <kernel/wait.h>
 #include <personality/linux.h>
 
 struct linux_process;
@@ -51,6 +53,11 @@ struct linux_sighand {
     /* lock: */
     struct linux_sigaction actions[LINUX_SIGNALS];
     linux_sigset_t touched; // the others' actions are all zeros: the default, without flags
+    /* its own: */
+    struct waitq
+        signalfd_wait; // who reads or watches a signalfd: woken, all, by each signal that is sent to a process of this table
+    _Atomic bool polled; // ever: files may be watched on the queue that outlive it
+    struct epoch_node reclaim;
 };
 
 // siginfo_t as user memory has it: 128 bytes.
@@ -71,6 +78,10 @@ struct linux_siginfo {
         struct {
             uint64_t address;
         } fault;
+        struct {
+            int32_t id, overrun;
+            uint64_t value;
+        } timer;
         uint64_t words[14];
     };
 };
@@ -85,6 +96,18 @@ struct linux_pending {
     linux_sigset_t set;
     struct list_node queue; // linux_sigqueue.node
 };
+
+// Which of the fields of siginfo_t a signal with this code carries.
+enum siginfo_kind {
+    SIGINFO_SENDER,
+    SIGINFO_QUEUE,
+    SIGINFO_TIMER,
+    SIGINFO_CHILD,
+    SIGINFO_FAULT,
+    SIGINFO_POLL,
+    SIGINFO_CALL
+};
+enum siginfo_kind siginfo_kind(int signal, int code);
 
 // --- signal_queue.c: all with lp->lock held ---
 void signal_pending_init(struct linux_pending *p);

@@ -19,6 +19,7 @@ struct linux_sighand *sighand_create(const struct linux_sighand *from) {
         return NULL;
     h->count = 1;
     spin_lock_init(&h->lock, LOCK_RANK_SIGNAL_ACTION);
+    waitq_init(&h->signalfd_wait);
     if (from != NULL) {
         irq_flags_t flags = spin_lock_irq((struct spinlock *)&from->lock);
         h->touched = from->touched;
@@ -33,9 +34,19 @@ void sighand_get(struct linux_sighand *h) {
     atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
 }
 
+static void sighand_reclaim(struct epoch_node *n) {
+    kfree(container_of(n, struct linux_sighand, reclaim));
+}
+
 void sighand_put(struct linux_sighand *h) {
-    if (atomic_fetch_sub_explicit(&h->count, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&h->count, 1, memory_order_acq_rel) != 1)
+        return;
+    if (likely(!atomic_load_explicit(&h->polled, memory_order_relaxed))) {
         kfree(h);
+        return;
+    }
+    waitq_wake(&h->signalfd_wait, UINT32_MAX, POLL_FREE);
+    epoch_defer(&h->reclaim, sighand_reclaim);
 }
 
 void sighand_reset(struct linux_sighand *h, bool keep_ignored) {

@@ -59,6 +59,27 @@ static void pending_take(struct linux_process *lp, struct linux_pending *p, int 
     }
 }
 
+enum siginfo_kind siginfo_kind(int signal, int code) {
+    static const struct {
+        uint8_t codes, kind;
+    } own[LINUX_SIGSYS + 1] = {
+        [LINUX_SIGILL] = {11, SIGINFO_FAULT},  [LINUX_SIGFPE] = {15, SIGINFO_FAULT},
+        [LINUX_SIGSEGV] = {10, SIGINFO_FAULT}, [LINUX_SIGBUS] = {5, SIGINFO_FAULT},
+        [LINUX_SIGTRAP] = {6, SIGINFO_FAULT},  [LINUX_SIGCHLD] = {6, SIGINFO_CHILD},
+        [LINUX_SIGIO] = {6, SIGINFO_POLL},     [LINUX_SIGSYS] = {2, SIGINFO_CALL},
+    };
+    if (code > LINUX_SI_USER && code < LINUX_SI_KERNEL) {
+        if (signal <= LINUX_SIGSYS && code <= own[signal].codes)
+            return own[signal].kind;
+        return code <= own[LINUX_SIGIO].codes ? SIGINFO_POLL : SIGINFO_SENDER;
+    }
+    if (code == LINUX_SI_TIMER)
+        return SIGINFO_TIMER;
+    if (code == LINUX_SI_SIGIO)
+        return SIGINFO_POLL;
+    return code < 0 && code != LINUX_SI_TKILL ? SIGINFO_QUEUE : SIGINFO_SENDER;
+}
+
 int signal_dequeue(struct linux_thread *t, linux_sigset_t blocked, struct linux_siginfo *out) {
     struct linux_process *lp = t->process;
     struct linux_pending *from = &t->pending;

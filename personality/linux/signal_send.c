@@ -107,6 +107,7 @@ static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted,
         return 0;
     if (!signal_enqueue(p, wanted != NULL ? &wanted->pending : &p->pending, info, queued_by_user))
         return -LINUX_EAGAIN;
+    waitq_wake(&p->sighand->signalfd_wait, UINT32_MAX, POLL_IN);
     t = thread_choose(p, wanted, signal);
     if (t == NULL)
         return 0;

@@ -5,6 +5,7 @@
 #include "process.h"
 
 #include <arch/usercopy.h>
+#include <executive/event.h>
 #include <kernel/time.h>
 
 enum {
@@ -95,7 +96,7 @@ static int64_t wall_set(nstime_t t) {
         return -LINUX_EPERM;
     if (t == NSTIME_NEVER || t < clock_monotonic()) // the clock may not start before the machine did
         return -LINUX_EINVAL;
-    clock_wall_set(t);
+    wall_clock_set(t);
     return 0;
 }
 

@@ -119,6 +119,8 @@ struct dir_context {
 };
 
 struct poll_set;
+struct epoll_item;
+// What a wake-up of a queue that can be polled carries as its key: the bits that became true (0: unknown, everybody looks).
 #define POLL_IN     0x0001u
 #define POLL_PRI    0x0002u
 #define POLL_OUT    0x0004u
@@ -130,6 +132,9 @@ struct poll_set;
 #define POLL_WRNORM 0x0100u
 #define POLL_WRBAND 0x0200u
 #define POLL_RDHUP  0x2000u
+// Key of the last wake of a queue that ends before the files that were polled on it: who stands on it must be off it when the wake returns, or has never
+// heard of this key, because its own life keeps the queue. The queue's memory is freed through the epoch.
+#define POLL_FREE 0x4000u
 
 // Where read and write copy to or from: user memory or kernel memory, possibly in pieces.
 struct io_vector {
@@ -170,7 +175,8 @@ struct file_ops {
     inv_status_t (*read)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
     inv_status_t (*write)(struct file *file, struct io *io, uint64_t *position, size_t *out_done);
     inv_status_t (*seek)(struct file *file, int64_t offset, int whence, uint64_t *out_position); // NULL: NOT_SEEKABLE
-    inv_status_t (*readdir)(struct file *file, struct dir_context *c);                           // [inode lock]
+    bool seek_ignored; // without seek: lseek succeeds and moves nothing, as event files have it
+    inv_status_t (*readdir)(struct file *file, struct dir_context *c); // [inode lock]
     inv_status_t (*ioctl)(struct file *file, unsigned command, uint64_t argument,
                           int64_t *out_result); // NULL: NOT_TTY. argument is often a user address
     unsigned (*poll)(struct file *file,
@@ -286,9 +292,12 @@ struct file {
     struct epoch_node reclaim;
     struct mapping_owner owner,
         writing_owner; // of file mappings, so that an address space can hold the file; of shared ones that may write
-    _Atomic uint32_t holds; // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
-    struct job *job;        // charged; counted
+    _Atomic uint32_t holds;     // FILE_HOLDS_*: what the last put gives back (executive/vfs/file.c)
+    struct job *job;            // charged; counted
+    struct epoll_item *watches; // by which it is in epolls (executive/event/epoll.c, which has the lock)
 };
+#define FILE_HOLDS_WATCHED (1u << 31) // in holds: watches may not be NULL
+
 #define O_ACCMODE_   3u
 #define O_WRONLY_    01u
 #define O_RDWR_      02u
@@ -514,7 +523,16 @@ must_check inv_status_t file_seals_add(struct file *f, unsigned seals);      // 
 // poll: a set of waiters over several files.
 struct poll_set *poll_set_create(unsigned expected); // NULL: no memory
 void poll_set_destroy(struct poll_set *s);           // takes all waiters off
-void poll_add(struct poll_set *s, struct waitq *q);  // from file_ops->poll; s may be NULL: mask wanted only
+// A set is made by poll_set_create or by who has other ways to be woken (executive/event/epoll.c).
+struct poll_set {
+    void (*add)(struct poll_set *s, struct waitq *q);
+    uint32_t key; // events that matter, for the file that is asked now; 0: all
+};
+// From file_ops->poll, for each queue that the file's events wake. s may be NULL: only the mask is wanted.
+static inline void poll_add(struct poll_set *s, struct waitq *q) {
+    if (s != NULL)
+        s->add(s, q);
+}
 static inline unsigned file_poll(struct file *f, struct poll_set *s) {
     return f->ops->poll != NULL ? f->ops->poll(f, s) : POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM;
 }

@@ -24,9 +24,9 @@ static void port_changed(struct port *p) {
 
 void port_interrupt(struct port *p) {
     if (virtq_pending(&p->receive))
-        waitq_wake(&p->readers, UINT32_MAX, 0);
+        waitq_wake(&p->readers, UINT32_MAX, POLL_IN | POLL_RDNORM);
     if (virtq_pending(&p->send))
-        waitq_wake(&p->writers, UINT32_MAX, 0);
+        waitq_wake(&p->writers, UINT32_MAX, POLL_OUT | POLL_WRNORM);
 }
 
 // --- receiving ---

@@ -10,6 +10,8 @@
     /* sleeping locks (struct mutex) */                                                              \
     X(PERSONALITY_TREE) /* personality: process tree, sessions, groups */                            \
     X(PERSONALITY)      /* personality: one process's own state */                                   \
+    X(EPOLL_NEST)       /* executive/event: one epoll is put into another */                         \
+    X(EPOLL)            /* files of one epoll; the watching one before the watched */                \
     X(VFS_RENAME)       /* executive/vfs: whole-tree renames */                                      \
     X(VFS_MOUNT)                                                                                     \
     X(TTY) /* executive/tty: one terminal */                                                         \
@@ -34,15 +36,17 @@
     X(SIGNAL)           /* pending signals of a process */                                           \
     X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */                   \
     X(FUTEX_BUCKET)                                                                                  \
+    X(WALL_WATCH) /* executive/event: who is told when the wall clock is set */                      \
+    X(EVENT)      /* executive/event: one timer's file */                                            \
     X(HANDLE_TABLE)                                                                                  \
     X(DIRECTORY)                                                                                     \
     X(OBJECT)                                                                                        \
     X(JOB)                                                                                           \
     X(EPOCH)                                                                                         \
     X(MUTEX_INTERNAL) /* inside struct mutex */                                                      \
-    X(WAITQ)                                                                                         \
-    X(THREAD)    /* state of one thread, before the run queue */                                     \
-    X(RUN_QUEUE) /* two: by processor number */                                                      \
+    X(WAITQ)          /* also an epoll's ready list; several: the watched before the watching */     \
+    X(THREAD)         /* state of one thread, before the run queue */                                \
+    X(RUN_QUEUE)      /* two: by processor number */                                                 \
     X(TIMER_QUEUE)                                                                                   \
     X(SLAB)                                                                                          \
     X(PAGE_ALLOCATOR)                                                                                \

@@ -65,6 +65,8 @@ static inline bool token_capable(const struct token *t, unsigned cap) {
 #define CAP_MKNOD           27
 #define CAP_SETFCAP         31
 #define CAP_SYSLOG          34
+#define CAP_WAKE_ALARM      35
+#define CAP_BLOCK_SUSPEND   36
 #define CAP_CHECKPOINT      40 // CAP_CHECKPOINT_RESTORE
 #define CAP_LAST            40
 

@@ -75,33 +75,36 @@ must_check inv_status_t thread_sleep_until(nstime_t deadline, enum wait_kind kin
 
 // Waits on *q until condition holds. status: OK, TIMED_OUT or INTERRUPTED. condition is evaluated without locks and may run several times; when it holds
 // the status is OK, whatever else happened.
-#define WAIT_EVENT(q, condition, kind, deadline, status)              \
-    do {                                                              \
-        struct waiter wait_event_w;                                   \
-        struct waitq *const wait_event_q = (q);                       \
-        (status) = INV_OK;                                            \
-        if (condition)                                                \
-            break;                                                    \
-        const nstime_t wait_event_deadline = (deadline);              \
-        waiter_init(&wait_event_w);                                   \
-        waitq_add(wait_event_q, &wait_event_w);                       \
-        for (;;) {                                                    \
-            thread_sleep_prepare(kind);                               \
-            waitq_rearm(wait_event_q, &wait_event_w);                 \
-            if (condition) {                                          \
-                (status) = INV_OK;                                    \
-                break;                                                \
-            }                                                         \
-            if ((status) != INV_OK)                                   \
-                break;                                                \
-            (status) = thread_sleep(wait_event_deadline);             \
-            if (condition) {                                          \
-                (status) = INV_OK;                                    \
-                break;                                                \
-            }                                                         \
-        }                                                             \
-        thread_sleep_finish();                                        \
-        waitq_leave(wait_event_q, &wait_event_w, (status) == INV_OK); \
+#define WAIT_EVENT(q, condition, kind, deadline, status) WAIT_EVENT_KEYED(q, 0, condition, kind, deadline, status)
+// The same for a queue with several kinds of waiters: only wakes whose key meets this one, or that have none, are for this waiter.
+#define WAIT_EVENT_KEYED(q, wanted, condition, kind, deadline, status) \
+    do {                                                               \
+        struct waiter wait_event_w;                                    \
+        struct waitq *const wait_event_q = (q);                        \
+        (status) = INV_OK;                                             \
+        if (condition)                                                 \
+            break;                                                     \
+        const nstime_t wait_event_deadline = (deadline);               \
+        waiter_init(&wait_event_w);                                    \
+        wait_event_w.key = (wanted);                                   \
+        waitq_add(wait_event_q, &wait_event_w);                        \
+        for (;;) {                                                     \
+            thread_sleep_prepare(kind);                                \
+            waitq_rearm(wait_event_q, &wait_event_w);                  \
+            if (condition) {                                           \
+                (status) = INV_OK;                                     \
+                break;                                                 \
+            }                                                          \
+            if ((status) != INV_OK)                                    \
+                break;                                                 \
+            (status) = thread_sleep(wait_event_deadline);              \
+            if (condition) {                                           \
+                (status) = INV_OK;                                     \
+                break;                                                 \
+            }                                                          \
+        }                                                              \
+        thread_sleep_finish();                                         \
+        waitq_leave(wait_event_q, &wait_event_w, (status) == INV_OK);  \
     } while (0)
 
 #endif

@@ -50,8 +50,5 @@ extern const struct mapping_owner_ops file_writing_owner_ops;            // memo
 #define FALLOCATE_UNSHARE    0x40u
 #define FALLOCATE_ALL        0x7bu
 extern const struct file_ops fifo_ops; // pipe.c
-// The personality's table, if it is there.
-void vfs_broken_pipe(void);
-struct token *vfs_current_token(void);
 
 #endif

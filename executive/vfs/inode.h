@@ -8,8 +8,6 @@
 #include <executive/vfs.h>
 
 void inode_cache_init(void);
-// The job that pays for what the current thread makes.
-struct job *vfs_current_job(void);
 static inline bool inode_is(const struct inode *i, uint32_t type) {
     return (i->mode & MODE_FMT) == type;
 }

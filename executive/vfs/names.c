@@ -81,7 +81,8 @@ inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, 
     return s;
 }
 
-inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev) {
+inv_status_t vfs_mknod_path(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev,
+                            struct path *out) {
     struct new_name n;
     struct inode *made = NULL;
     uint32_t type = mode & MODE_FMT;
@@ -105,9 +106,17 @@ inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, 
         else
             s = ops->create(n.dir, n.walk.last.text, n.walk.last.length, mode, device ? rdev : 0, c->token, &made);
         s = name_created(&n, s, made);
+        if (s == INV_OK && out != NULL) {
+            *out = (struct path){.mount = n.walk.at.mount, .dentry = n.dentry};
+            path_get(out);
+        }
     }
     name_create_end(&n);
     return s;
+}
+
+inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev) {
+    return vfs_mknod_path(c, dirfd, path, mode, rdev, NULL);
 }
 
 inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dirfd, const char *path) {

@@ -3,6 +3,7 @@
 //
 // Calls that make, copy, close and change descriptors: open, close, dup, fcntl (locks and leases: file_lock.c), ioctl.
 
+#include <executive/net.h>
 #include <executive/tty.h>
 #include <kernel/string.h>
 
@@ -320,7 +321,11 @@ enum ioctl_command {
     FIONCLEX = 0x5450,
     FIOCLEX = 0x5451,
     FIOASYNC = 0x5452,
-    FIOQSIZE = 0x5460
+    FIOQSIZE = 0x5460,
+    FIOSETOWN = 0x8901,
+    SIOCSPGRP,
+    FIOGETOWN,
+    SIOCGPGRP,
 };
 
 static int64_t flag_from_user(struct file *file, uint64_t user, uint32_t flag) {
@@ -372,6 +377,19 @@ static int64_t open_terminal_peer(struct file *file, unsigned flags) {
     return fd;
 }
 
+// Of sockets.
+static int64_t owner_from_user(struct file *file, uint64_t user) {
+    uint32_t who;
+    if (arch_user_load32((const uint32_t user_ptr *)(uintptr_t)user, &who) != INV_OK)
+        return -LINUX_EFAULT;
+    return linux_file_owner_set(file, (int)who);
+}
+
+static int64_t owner_to_user(struct file *file, uint64_t user) {
+    uint32_t who = (uint32_t)linux_file_owner_get(file);
+    return linux_result(arch_user_store32((uint32_t user_ptr *)(uintptr_t)user, who));
+}
+
 static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t argument) {
     bool regular = (file->inode->mode & MODE_FMT) == MODE_REGULAR;
     int64_t value;
@@ -384,6 +402,16 @@ static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t 
     case FIONREAD:
         if (regular)
             return bytes_left(file, argument);
+        break;
+    case FIOSETOWN:
+    case SIOCSPGRP:
+        if (socket_of(file) != NULL)
+            return owner_from_user(file, argument);
+        break;
+    case FIOGETOWN:
+    case SIOCGPGRP:
+        if (socket_of(file) != NULL)
+            return owner_to_user(file, argument);
         break;
     default: break;
     }

@@ -11,8 +11,6 @@
 #include "files.h"
 #include "process.h"
 
-#define IOV_FAST       8
-#define IOV_MAX        1024
 #define SENDFILE_PIECE (16 * PAGE_SIZE)
 
 // --- what vfs asks ----------------------------------------------------------------------------------------------------
@@ -51,7 +49,7 @@ BOOT_CALL("linux files", BOOT_STAGE_PERSONALITY, files_init);
 
 // --- read and write ---------------------------------------------------------------------------------------------------
 
-static bool range_is_user(uint64_t base, uint64_t length) {
+bool linux_range_is_user(uint64_t base, uint64_t length) {
     return length <= ARCH_USER_END && base <= ARCH_USER_END - length;
 }
 
@@ -71,7 +69,7 @@ static int64_t move_plain(struct arch_frame *f, bool (*allowed)(const struct fil
     size_t done = 0;
     if (!allowed(r.file)) {
         result = -LINUX_EBADF;
-    } else if (!range_is_user(base, n)) {
+    } else if (!linux_range_is_user(base, n)) {
         result = -LINUX_EFAULT;
     } else {
         io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
@@ -105,7 +103,7 @@ static int64_t move_at(struct arch_frame *f, bool (*allowed)(const struct file *
         result = -LINUX_ESPIPE;
     } else if (!allowed(r.file)) {
         result = -LINUX_EBADF;
-    } else if (!range_is_user(base, n)) {
+    } else if (!linux_range_is_user(base, n)) {
         result = -LINUX_EFAULT;
     } else {
         io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
@@ -126,25 +124,19 @@ int64_t linux_pwrite64(struct arch_frame *f) {
 
 // --- vectors ----------------------------------------------------------------------------------------------------------
 
-struct vectors {
-    struct io io;
-    struct io_vector fast[IOV_FAST];
-    struct io_vector *all;
-};
-
-static void vectors_free(struct vectors *v) {
+void linux_vectors_free(struct linux_vectors *v) {
     if (v->all != v->fast)
         kfree(v->all);
 }
 
 // Checks and cuts the pieces to LINUX_IO_MAX in all.
-static int64_t vectors_check(struct vectors *v, unsigned count) {
+static int64_t vectors_check(struct linux_vectors *v, unsigned count) {
     size_t sum = 0;
     for (unsigned i = 0; i < count; i++) {
         struct io_vector *p = &v->all[i];
         if ((int64_t)p->length < 0)
             return -LINUX_EINVAL;
-        if (!range_is_user((uintptr_t)p->base, p->length))
+        if (!linux_range_is_user((uintptr_t)p->base, p->length))
             return -LINUX_EFAULT;
         p->length = MIN(p->length, LINUX_IO_MAX - sum);
         sum += p->length;
@@ -153,11 +145,11 @@ static int64_t vectors_check(struct vectors *v, unsigned count) {
     return 0;
 }
 
-static int64_t vectors_get(uint64_t user, uint64_t count, struct vectors *v) {
+int64_t linux_vectors_get(uint64_t user, uint64_t count, struct linux_vectors *v) {
     v->all = v->fast;
-    if (count > IOV_MAX)
+    if (count > LINUX_IOV_MAX)
         return -LINUX_EINVAL;
-    if (count > IOV_FAST) {
+    if (count > LINUX_IOV_FAST) {
         v->all = kmalloc(count * sizeof(struct io_vector));
         if (v->all == NULL)
             return -LINUX_ENOMEM;
@@ -168,7 +160,7 @@ static int64_t vectors_get(uint64_t user, uint64_t count, struct vectors *v) {
     if (result == 0)
         result = vectors_check(v, (unsigned)count);
     if (result != 0)
-        vectors_free(v);
+        linux_vectors_free(v);
     return result;
 }
 
@@ -185,7 +177,7 @@ static inv_status_t flags_check(const struct file *file, const struct io *io, bo
 // position AT_POSITION: the file's own.
 static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, unsigned flags) {
     struct fd_ref r;
-    struct vectors v;
+    struct linux_vectors v;
     size_t done = 0;
     inv_status_t s;
     int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
@@ -194,7 +186,7 @@ static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, 
     if (position != AT_POSITION && r.file->ops->seek == NULL)
         result = -LINUX_ESPIPE;
     if (result == 0)
-        result = vectors_get(LINUX_ARG(f, 1), LINUX_ARG(f, 2), &v);
+        result = linux_vectors_get(LINUX_ARG(f, 1), LINUX_ARG(f, 2), &v);
     if (result == 0) {
         v.io.append = (flags & RWF_APPEND) != 0;
         if (flags != 0 && (s = flags_check(r.file, &v.io, write, flags)) != INV_OK)
@@ -205,7 +197,7 @@ static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, 
             s = write ? file_write_at(r.file, &v.io, (uint64_t)position, &done)
                       : file_read_at(r.file, &v.io, (uint64_t)position, &done);
         result = linux_moved(s, done);
-        vectors_free(&v);
+        linux_vectors_free(&v);
     }
     fd_return(&r);
     return result;

@@ -95,6 +95,11 @@ static void signal_one_locked(const struct file_owner *o, struct linux_process *
     struct linux_siginfo info;
     if (!may_send_locked(o, p))
         return;
+    if (reason == ASYNC_URGENT) {
+        siginfo_from_kernel(&info, LINUX_SIGURG);
+        (void)send_one(p, thread, &info);
+        return;
+    }
     if (o->signal != 0) {
         info = (struct linux_siginfo){.signo = o->signal,
                                       .code = has_own_codes(o->signal) ? LINUX_SI_SIGIO : (int)reason};

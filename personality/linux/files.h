@@ -42,6 +42,20 @@ static inline int64_t linux_moved(inv_status_t s, size_t done) {
     return done != 0 || s == INV_OK ? (int64_t)done : linux_result(s);
 }
 
+bool linux_range_is_user(uint64_t base, uint64_t length);
+
+// Pieces of user memory, as readv and sendmsg name them.
+#define LINUX_IOV_FAST 8
+#define LINUX_IOV_MAX  1024
+struct linux_vectors {
+    struct io io;
+    struct io_vector fast[LINUX_IOV_FAST];
+    struct io_vector *all;
+};
+// At most LINUX_IO_MAX bytes in all. EINVAL, ENOMEM, EFAULT. linux_vectors_free when it returned 0.
+int64_t linux_vectors_get(uint64_t user, uint64_t count, struct linux_vectors *v);
+void linux_vectors_free(struct linux_vectors *v);
+
 // A path argument and who asks; linux_at_end when linux_at_begin returned 0.
 struct linux_at {
     struct vfs_caller caller;

@@ -69,7 +69,22 @@
     X(ERR_OP_NOT_SUPPORTED, -55, "operation not supported on this object")              \
     X(ERR_NO_DATA, -56, "no data available")                                            \
     X(ERR_ALREADY, -57, "operation already in progress")                                \
-    X(ERR_STALE, -58, "stale object")
+    X(ERR_STALE, -58, "stale object")                                                   \
+    X(ERR_NOT_SOCKET, -59, "not a socket")                                              \
+    X(ERR_NO_DESTINATION, -60, "destination address required")                          \
+    X(ERR_MESSAGE_SIZE, -61, "message too long")                                        \
+    X(ERR_PROTOTYPE, -62, "wrong type of socket for this peer")                         \
+    X(ERR_NO_OPTION, -63, "no such option")                                             \
+    X(ERR_NO_PROTOCOL, -64, "protocol not supported")                                   \
+    X(ERR_NO_SOCKET_TYPE, -65, "socket type not supported")                             \
+    X(ERR_NO_FAMILY, -66, "address family not supported")                               \
+    X(ERR_ADDRESS_IN_USE, -67, "address already in use")                                \
+    X(ERR_CONNECTION_RESET, -68, "connection reset by peer")                            \
+    X(ERR_NO_BUFFERS, -69, "no buffer space")                                           \
+    X(ERR_CONNECTED, -70, "already connected")                                          \
+    X(ERR_NOT_CONNECTED, -71, "not connected")                                          \
+    X(ERR_TOO_MANY_REFERENCES, -72, "too many references")                              \
+    X(ERR_CONNECTION_REFUSED, -73, "connection refused")
 
 enum inv_status {
 #define INV_STATUS_ENUM(name, number, text) INV_##name = (number),

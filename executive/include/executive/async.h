@@ -15,7 +15,15 @@ struct file;
 struct file_owner;
 
 // What has happened: numbers of Linux's si_code of SIGIO (POLL_IN ...).
-enum async_reason { ASYNC_IN = 1, ASYNC_OUT, ASYNC_MESSAGE, ASYNC_ERROR, ASYNC_PRIORITY, ASYNC_HANGUP };
+enum async_reason {
+    ASYNC_IN = 1,
+    ASYNC_OUT,
+    ASYNC_MESSAGE,
+    ASYNC_ERROR,
+    ASYNC_PRIORITY,
+    ASYNC_HANGUP,
+    ASYNC_URGENT // none of them: SIGURG, also without O_ASYNC
+};
 
 struct async_list {
     struct spinlock lock; // rank VFS_SPIN

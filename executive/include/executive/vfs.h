@@ -436,6 +436,9 @@ must_check inv_status_t vfs_access(const struct vfs_caller *c, int dirfd, const 
 must_check inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode);
 must_check inv_status_t vfs_mknod(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode, devno_t rdev);
 must_check inv_status_t vfs_unlink(const struct vfs_caller *c, int dirfd, const char *path, bool directory);
+// The same, and tells where the new name is; counted.
+must_check inv_status_t vfs_mknod_path(const struct vfs_caller *c, int dirfd, const char *path, uint32_t mode,
+                                       devno_t rdev, struct path *out);
 must_check inv_status_t vfs_symlink(const struct vfs_caller *c, const char *target, int dirfd, const char *path);
 must_check inv_status_t vfs_link(const struct vfs_caller *c, int old_dirfd, const char *old_path, int new_dirfd,
                                  const char *new_path, unsigned walk);
@@ -587,6 +590,9 @@ struct vfs_signal_ops {
     struct token *(*current_token)(void); // whose writes clear set-id bits; borrowed
 };
 void vfs_register_signal_ops(const struct vfs_signal_ops *ops);
+void vfs_broken_pipe(void);            // SIGPIPE for the current thread, if it is a program's
+struct token *vfs_current_token(void); // borrowed; token_root for the kernel's own threads
+struct job *vfs_current_job(void);     // pays for what the current thread makes
 
 // Unpacks a cpio archive (newc, also several concatenated with zero padding) into the boot tree. Broken archives: BAD_MESSAGE with a log line that says where; what came before stays.
 // done is called now and then: what lies below end of the archive is not looked at again.

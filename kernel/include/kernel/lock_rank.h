@@ -16,9 +16,11 @@
     X(VFS_MOUNT)                                                                                     \
     X(TTY) /* executive/tty: one terminal */                                                         \
     X(VFS_FILE_POS)                                                                                  \
-    X(VFS_DIR)   /* directory inode; parent before child, else by address */                         \
-    X(VFS_INODE) /* non-directory inode */                                                           \
-    X(PIPE)      /* user copies happen under it: before ASPACE */                                    \
+    X(VFS_DIR)        /* directory inode; parent before child, else by address */                    \
+    X(VFS_INODE)      /* non-directory inode */                                                      \
+    X(PIPE)           /* user copies happen under it: before ASPACE */                               \
+    X(SOCKET_RECEIVE) /* one reader of a socket at a time; user copies happen under it */            \
+    X(SOCKET_FLIGHT)  /* which sockets are under way in messages */                                  \
     X(FUTEX_PI)                                                                                      \
     X(PROCESS)   /* kernel/process: threads and handles of a process */                              \
     X(VMO_UNMAP) /* one at a time unmaps a range of an object everywhere (kernel/vm/vmo_unmap.c) */  \
@@ -29,8 +31,11 @@
     X(SPIN_FIRST)                                                                                    \
     X(IRQ) /* one interrupt line: held while its handlers run */                                     \
     X(VFS_DCACHE)                                                                                    \
-    X(VFS_SPIN) /* fd tables, file lists, superblock lists */                                        \
-    X(DEVICE)   /* serial, virtio and other drivers */                                               \
+    X(VFS_SPIN)     /* fd tables, file lists, superblock lists */                                    \
+    X(SOCKET_NAMES) /* executive/net: who is bound where */                                          \
+    X(SOCKET)       /* two: a listener before who connects to it */                                  \
+    X(SOCKET_LIST)  /* short lists of executive/net */                                               \
+    X(DEVICE)       /* serial, virtio and other drivers */                                           \
     X(TTY_INPUT)                                                                                     \
     X(PERSONALITY_SPIN) /* personality: process tree, sessions, groups, pids */                      \
     X(SIGNAL)           /* pending signals of a process */                                           \

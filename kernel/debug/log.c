@@ -250,6 +250,10 @@ struct waitq *log_waitq(void) {
     return &readers;
 }
 
+enum log_level log_console_level(void) {
+    return (enum log_level)atomic_load_explicit(&console_level, memory_order_relaxed);
+}
+
 void log_set_console_level(enum log_level level) {
     atomic_store_explicit(&console_level, level, memory_order_relaxed);
 }

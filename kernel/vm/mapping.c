@@ -101,6 +101,13 @@ static void tree_insert(struct aspace *as, struct mapping *m) {
     rb_insert(&as->mappings, &m->node, parent, link);
 }
 
+// more may be less than nothing.
+static void mapped_add(struct aspace *as, uint64_t more) {
+    as->mapped_bytes += more;
+    if (as->mapped_bytes > atomic_load_explicit(&as->mapped_peak, memory_order_relaxed))
+        atomic_store_explicit(&as->mapped_peak, as->mapped_bytes, memory_order_relaxed);
+}
+
 void mapping_insert(struct aspace *as, struct mapping *m) {
     DEBUG_ASSERT(m->start < m->end && IS_ALIGNED(m->start | m->end, PAGE_SIZE));
     DEBUG_ASSERT(m->aspace == as);
@@ -110,7 +117,7 @@ void mapping_insert(struct aspace *as, struct mapping *m) {
     if (next)
         mapping_gap_update(as, next, true);
     as->mapping_count++;
-    as->mapped_bytes += m->end - m->start;
+    mapped_add(as, m->end - m->start);
     if (m->object) {
         mutex_lock(&m->object->lock);
         list_push_back(&m->object->mappings, &m->vmo_node);
@@ -144,7 +151,7 @@ void mapping_set_bounds(struct mapping *m, vaddr_t start, vaddr_t end) {
     struct aspace *as = m->aspace;
     struct mapping *next = mapping_next(m);
 
-    as->mapped_bytes += (end - start) - (m->end - m->start);
+    mapped_add(as, (end - start) - (m->end - m->start));
     // The bounds and the offset are read by passes over the object under its lock, and under as->lock, which is ours.
     m->object_offset += start - m->start;
     m->start = start;

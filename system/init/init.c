@@ -64,6 +64,8 @@ static void tree_prepare(void) {
         mount_at("devtmpfs", "/dev", NULL);
     }
     mount_at("devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666");
+    mount_at("tmpfs", "/dev/shm", "mode=1777");
+    mount_at("mqueue", "/dev/mqueue", NULL);
     if (mkdir("/tmp", 01777) != 0 && errno != EEXIST) {
         mount_at("tmpfs", "/tmp", NULL);
     }

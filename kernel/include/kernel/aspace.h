@@ -73,6 +73,7 @@ struct aspace {
     /* atomic: */
     _Atomic uint64_t resident; // pages in the table
     _Atomic uint64_t resident_peak;
+    _Atomic uint64_t mapped_peak; // bytes; written under lock
     _Atomic uint32_t visitors;  // passes of vmo_unmap.c that are about to lock it
     cpuset_t active;            // processors that have it loaded (or lazily kept)
     _Atomic uint64_t flush_seq; // shootdown (kernel/vm/shootdown.c)

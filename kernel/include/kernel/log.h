@@ -50,6 +50,7 @@ struct waitq;
 struct waitq *log_waitq(void); // woken when a record is added (deferred to thread context)
 uint64_t log_first_sequence(void);
 uint64_t log_next_sequence(void);
+enum log_level log_console_level(void);
 void log_set_console_level(enum log_level level); // records above it are not echoed ("quiet": LOG_ERROR)
 void log_init(void);
 void log_grow(

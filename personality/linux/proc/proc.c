@@ -19,7 +19,7 @@ static uint64_t number_of_inode(const struct proc_entry *e, const struct linux_p
     uint64_t place = ((uint64_t)(uintptr_t)e >> 3) & 0xfffff; // unique: the tables lie within one kernel image
 
     if (p == NULL)
-        return 0x100000 | place;
+        return (uint64_t)(uint32_t)number << 21 | 0x100000 | place;
     return ((uint64_t)p->number << 40 | (uint64_t)(uint32_t)number << 20) ^ (place | 1ull << 62);
 }
 
@@ -35,7 +35,7 @@ static void operations_set(struct inode *i, const struct proc_entry *e, const st
     switch (e->kind) {
     case PROC_FILE:
         i->ops = &file_inode_ops;
-        i->file_ops = &proc_file_ops;
+        i->file_ops = e->file_ops != NULL ? e->file_ops : &proc_file_ops;
         break;
     case PROC_DIRECTORY:
         i->ops = p != NULL ? &directory_ops : &fixed_directory_ops;
@@ -49,10 +49,12 @@ static void operations_set(struct inode *i, const struct proc_entry *e, const st
     }
 }
 
-// What is below a process belongs to who it runs as, or to root if it may not be dumped.
-static void owner_of(struct linux_process *p, uint32_t *out_uid, uint32_t *out_gid) {
+// What is below a process belongs to who it runs as; if it may not be dumped, to root, but for the directories that everybody may list.
+static void owner_of(const struct proc_entry *e, struct linux_process *p, uint32_t *out_uid, uint32_t *out_gid) {
+    bool open_directory = (e->kind == PROC_DIRECTORY || e->kind == PROC_SPECIAL) && e->mode == 0555;
+
     *out_uid = *out_gid = 0;
-    if (p == NULL || atomic_load(&p->dumpable) != 1)
+    if (p == NULL || (atomic_load(&p->dumpable) != 1 && !open_directory))
         return;
     struct token *t = proc_token(p);
     *out_uid = t->euid;
@@ -79,13 +81,13 @@ struct inode *proc_inode(struct superblock *sb, const struct proc_entry *entry, 
     i->nlink = entry->kind == PROC_FILE || entry->kind == PROC_LINK ? 1 : 2;
     operations_set(i, entry, process);
     uint32_t uid, gid;
-    owner_of(process, &uid, &gid);
+    owner_of(entry, process, &uid, &gid);
     i->uid = uid;
     i->gid = gid;
     return i;
 }
 
-static void node_delete(struct inode *i) {
+void proc_inode_delete(struct inode *i) {
     struct proc_node *n = i->data;
 
     if (n == NULL)
@@ -123,8 +125,9 @@ static inv_status_t made(struct inode *i, struct inode **out) {
     return i != NULL ? INV_OK : INV_ERR_NO_MEMORY;
 }
 
-static bool in_task(const struct proc_node *n) {
-    return n->entry == &proc_task_entry;
+// The entries that are not there in a directory of a process or of a thread.
+static unsigned hidden_in(const struct proc_node *n) {
+    return n->entry == &proc_task_entry ? PROC_NO_TASK : PROC_TASK_ONLY;
 }
 
 static inv_status_t directory_lookup(struct inode *dir, const char *name, size_t length, struct inode **out) {
@@ -132,7 +135,7 @@ static inv_status_t directory_lookup(struct inode *dir, const char *name, size_t
     const struct proc_entry *e = proc_entry_find(n->entry->children, name, length);
     struct proc_view v;
 
-    if (e == NULL || (in_task(n) && (e->flags & PROC_NO_TASK)))
+    if (e == NULL || (e->flags & hidden_in(n)))
         return INV_ERR_NOT_FOUND;
     if (n->process != NULL && proc_view_get(n->process, n->number, &v) != INV_OK)
         return INV_ERR_NOT_FOUND;
@@ -162,7 +165,7 @@ static inv_status_t directory_list(struct file *f, struct dir_context *c) {
         return INV_OK;
     if (n->entry->kind == PROC_SPECIAL)
         return n->entry->list(f, c);
-    (void)proc_list_table(c, n->entry->children, in_task(n) ? PROC_NO_TASK : 0);
+    (void)proc_list_table(c, n->entry->children, hidden_in(n));
     return INV_OK;
 }
 
@@ -186,7 +189,7 @@ static bool process_revalidate(struct dentry *d) {
         return false;
     // The owner follows the process's identity.
     uint32_t uid, gid;
-    owner_of(n->process, &uid, &gid);
+    owner_of(n->entry, n->process, &uid, &gid);
     return i->uid == uid && i->gid == gid;
 }
 
@@ -328,9 +331,13 @@ const struct proc_entry proc_root_entry = {.name = "/",
 static inv_status_t proc_mount(const struct fs_type *type, const char *source, unsigned flags, const char *options,
                                struct superblock *sb) {
     (void)type, (void)source, (void)flags, (void)options;
-    sb->magic = PROC_MAGIC;
+    return proc_super_make(sb, &proc_root_entry, PROC_MAGIC);
+}
+
+inv_status_t proc_super_make(struct superblock *sb, const struct proc_entry *entry, uint64_t magic) {
+    sb->magic = magic;
     sb->block_size = PAGE_SIZE;
-    struct inode *root = proc_inode(sb, &proc_root_entry, NULL, 0);
+    struct inode *root = proc_inode(sb, entry, NULL, 0);
     if (root == NULL)
         return INV_ERR_NO_MEMORY;
     root->ino = 1;
@@ -345,7 +352,7 @@ static inv_status_t proc_statfs(struct superblock *sb, struct fs_statistics *out
 }
 
 static struct fs_type proc_type = {
-    .name = "proc", .uncached = true, .mount = proc_mount, .inode_delete = node_delete, .statfs = proc_statfs};
+    .name = "proc", .uncached = true, .mount = proc_mount, .inode_delete = proc_inode_delete, .statfs = proc_statfs};
 
 static inv_status_t proc_init(void) {
     fs_register(&proc_type);

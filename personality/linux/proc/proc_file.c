@@ -29,7 +29,9 @@ static inv_status_t text_make(struct file *f, struct state *s) {
 
     proc_text_free(&s->text);
     s->read = false;
-    if (n->entry->show != NULL)
+    if (n->entry->number != NULL)
+        proc_show_number(&s->text, atomic_load_explicit(&n->entry->number->value, memory_order_relaxed));
+    else if (n->entry->show != NULL)
         n->entry->show(&s->text, n);
     if (s->text.failed) {
         proc_text_free(&s->text);
@@ -103,21 +105,30 @@ static inv_status_t status_of(int64_t error) {
     }
 }
 
+static int64_t number_store(struct linux_tunable *number, const char *text) {
+    uint64_t value;
+
+    if (!proc_parse_number(text, &value) || value < number->minimum || value > number->maximum)
+        return -LINUX_EINVAL;
+    atomic_store_explicit(&number->value, value, memory_order_relaxed);
+    return 0;
+}
+
 static inv_status_t proc_write(struct file *f, struct io *io, uint64_t *position, size_t *out_done) {
     const struct proc_node *n = proc_node(f->inode);
     char *text;
     size_t size = MIN(io->left, STORE_MAX - 1), done;
 
     *out_done = 0;
-    if (n->entry->store == NULL)
-        return INV_ERR_INVALID;
+    if (n->entry->store == NULL && n->entry->number == NULL)
+        return n->process != NULL ? INV_ERR_INVALID : INV_ERR_IO; // as a file without a procedure for it
     text = kmalloc(STORE_MAX);
     if (text == NULL)
         return INV_ERR_NO_MEMORY;
     inv_status_t status = io_from(io, text, size, &done);
     if (status == INV_OK) {
         text[done] = '\0';
-        status = status_of(n->entry->store(n, text));
+        status = status_of(n->entry->number != NULL ? number_store(n->entry->number, text) : n->entry->store(n, text));
     }
     kfree(text);
     if (status != INV_OK)

@@ -10,14 +10,7 @@
 
 // --- maps ---
 
-struct maps {
-    struct proc_text *text;
-    const struct aspace *as;
-    char *path; // PATH_MAX_BYTES + 16
-    struct vfs_caller caller;
-};
-
-static void mapping_name(struct maps *m, const struct mapping *map) {
+static void mapping_name(struct proc_maps *m, const struct mapping *map) {
     char *start;
 
     if (map->owner != NULL) {
@@ -33,9 +26,7 @@ static void mapping_name(struct maps *m, const struct mapping *map) {
     }
 }
 
-// Address space locked.
-static bool mapping_show(const struct mapping *map, void *arg) {
-    struct maps *m = arg;
+void proc_maps_line(struct proc_maps *m, const struct mapping *map) {
     uint64_t offset = map->owner != NULL ? map->object_offset : 0, ino = 0;
     unsigned major = 0, minor = 0;
     size_t before = m->text->used;
@@ -56,16 +47,15 @@ static bool mapping_show(const struct mapping *map, void *arg) {
         mapping_name(m, map);
     }
     proc_append(m->text, "\n", 1);
-    return !m->text->failed;
 }
 
-void proc_show_maps(struct proc_text *t, const struct proc_node *n) {
+void proc_maps_visit(struct proc_text *t, const struct proc_node *n, bool (*fn)(const struct mapping *map, void *arg)) {
     struct aspace *as = linux_process_aspace(n->process);
-    struct maps m = {.text = t, .as = as, .path = kmalloc(PATH_MAX_BYTES + 16)};
+    struct proc_maps m = {.text = t, .path = kmalloc(PATH_MAX_BYTES + 16)};
 
     linux_caller(&m.caller);
     if (as != NULL && m.path != NULL)
-        aspace_for_each(as, mapping_show, &m);
+        aspace_for_each(as, fn, &m);
     if (m.path == NULL)
         t->failed = true;
     kfree(m.path);
@@ -73,36 +63,36 @@ void proc_show_maps(struct proc_text *t, const struct proc_node *n) {
         aspace_put(as);
 }
 
-// --- statm: pages ---
+static bool mapping_show(const struct mapping *map, void *arg) {
+    struct proc_maps *m = arg;
 
-struct page_sums {
-    uint64_t code, data;
-};
-
-static bool mapping_sum(const struct mapping *map, void *arg) {
-    struct page_sums *s = arg;
-    uint64_t pages = (map->end - map->start) >> PAGE_SHIFT;
-
-    if (map->prot & MMU_EXECUTE)
-        s->code += pages;
-    else if ((map->prot & MMU_WRITE) && !(map->flags & MAPPING_SHARED))
-        s->data += pages;
-    return true;
+    proc_maps_line(m, map);
+    return !m->text->failed;
 }
+
+void proc_show_maps(struct proc_text *t, const struct proc_node *n) {
+    proc_maps_visit(t, n, mapping_show);
+}
+
+// --- statm: pages ---
 
 void proc_show_statm(struct proc_text *t, const struct proc_node *n) {
     struct aspace *as = linux_process_aspace(n->process);
-    struct page_sums s = {0};
+    struct proc_areas areas;
+    struct proc_pages pages;
 
     if (as == NULL) {
         proc_print(t, "0 0 0 0 0 0 0\n");
         return;
     }
-    aspace_for_each(as, mapping_sum, &s);
+    proc_areas_sum(as, &areas);
+    proc_pages_count(as, &pages);
     mutex_lock(&as->lock);
-    uint64_t size = as->mapped_bytes >> PAGE_SHIFT;
+    uint64_t size = as->mapped_bytes >> PAGE_SHIFT,
+             code = ALIGN_UP(as->layout.code_end, PAGE_SIZE) - ALIGN_DOWN(as->layout.code_start, PAGE_SIZE);
     mutex_unlock(&as->lock);
-    proc_print(t, "%lu %lu 0 %lu 0 %lu 0\n", size, atomic_load(&as->resident), s.code, s.data);
+    proc_print(t, "%lu %lu %lu %lu 0 %lu 0\n", size, (pages.anonymous + pages.file) >> PAGE_SHIFT,
+               pages.file >> PAGE_SHIFT, code >> PAGE_SHIFT, areas.data + areas.stack);
     aspace_put(as);
 }
 

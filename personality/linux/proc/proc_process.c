@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// /proc/PID: its table of entries, and stat, status, limits, comm and the small ones. The formats are those of proc(5).
+// /proc/PID: its table of entries, and stat, limits, comm and the small ones. The formats are those of proc(5).
 #include "proc.h"
 
+#include <kernel/page.h>
 #include <kernel/slab.h>
 
 #define TICK 10000000ull // clock ticks of 10 ms
@@ -18,8 +19,8 @@ static int priority_of(const struct proc_view *v) {
 
 // The address space's part of stat; zeros for a zombie and for who may not look.
 struct memory_view {
-    uint64_t size, resident, limit, code_start, code_end, stack, data_start, data_end, brk, arg_start, arg_end,
-        env_start, env_end;
+    uint64_t size, resident, limit, faults_minor, faults_major, code_start, code_end, stack, data_start, data_end, brk,
+        arg_start, arg_end, env_start, env_end;
 };
 
 static void memory_view_get(const struct proc_node *n, struct memory_view *m) {
@@ -32,6 +33,8 @@ static void memory_view_get(const struct proc_node *n, struct memory_view *m) {
     mutex_lock(&as->lock);
     m->size = as->mapped_bytes;
     m->resident = atomic_load(&as->resident);
+    m->faults_minor = atomic_load(&as->faults_minor);
+    m->faults_major = atomic_load(&as->faults_major);
     if (inspect) {
         m->code_start = as->layout.code_start, m->code_end = as->layout.code_end, m->stack = as->layout.stack_start;
         m->data_start = as->layout.data_start, m->data_end = as->layout.data_end, m->brk = as->brk_start;
@@ -42,6 +45,11 @@ static void memory_view_get(const struct proc_node *n, struct memory_view *m) {
     aspace_put(as);
 }
 
+// PF_* of Linux, as ps reads them: has not executed a program, is going, has a random layout.
+static unsigned task_flags(const struct proc_view *v) {
+    return (v->has_executed ? 0 : 0x40) | (v->zombie ? 0x4 : 0) | 0x400000;
+}
+
 void proc_show_stat(struct proc_text *t, const struct proc_node *n) {
     struct proc_view v;
     struct memory_view m;
@@ -49,9 +57,10 @@ void proc_show_stat(struct proc_text *t, const struct proc_node *n) {
     if (proc_view_get(n->process, n->number, &v) != INV_OK)
         return;
     memory_view_get(n, &m);
-    proc_print(t, "%d (%s) %c %d %d %d %d %d 0 %lu 0 %lu 0 %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", v.tid, v.name,
-               v.state, v.parent, v.group, v.session, (int)v.terminal, v.foreground, v.usage.faults_minor,
-               v.usage.faults_major, ticks(v.usage.times.user), ticks(v.usage.times.system),
+    proc_print(t, "%d (%s) %c %d %d %d %d %d %u %lu %lu %lu %lu %lu %lu %lu %lu %d %d %u 0 %lu %lu %lu %lu ", v.tid,
+               v.name, v.state, v.parent, v.group, v.session, (int)v.terminal, v.foreground, task_flags(&v),
+               v.usage.faults_minor + m.faults_minor, v.children.faults_minor, v.usage.faults_major + m.faults_major,
+               v.children.faults_major, ticks(v.usage.times.user), ticks(v.usage.times.system),
                ticks(v.children.times.user), ticks(v.children.times.system), priority_of(&v), v.nice, v.threads,
                ticks(v.start_time), m.size, m.resident, m.limit);
     proc_print(t, "%lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u %d %d 0 0 0 ", m.code_start, m.code_end, m.stack,
@@ -59,93 +68,6 @@ void proc_show_stat(struct proc_text *t, const struct proc_node *n) {
                v.exit_signal, v.cpu, v.rt_priority, v.policy);
     proc_print(t, "%lu %lu %lu %lu %lu %lu %lu %d\n", m.data_start, m.data_end, m.brk, m.arg_start, m.arg_end,
                m.env_start, m.env_end, linux_may_inspect(n->process) ? v.exit_status : 0);
-}
-
-static const char *state_name(char c) {
-    switch (c) {
-    case 'R': return "R (running)";
-    case 'S': return "S (sleeping)";
-    case 'D': return "D (disk sleep)";
-    case 'T': return "T (stopped)";
-    case 'Z': return "Z (zombie)";
-    default: return "X (dead)";
-    }
-}
-
-static void status_identity(struct proc_text *t, struct linux_process *p) {
-    struct token *k = proc_token(p);
-
-    proc_print(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", k->uid, k->euid, k->suid, k->fsuid, k->gid, k->egid,
-               k->sgid, k->fsgid);
-    struct fd_table *files = proc_files(p, 0);
-    proc_print(t, "FDSize:\t%d\nGroups:\t", files != NULL ? 64 : 0);
-    if (files != NULL)
-        fd_table_put(files);
-    for (uint32_t i = 0; i < token_group_count(k); i++)
-        proc_print(t, "%u ", k->groups->ids[i]);
-    proc_print(t, "\n");
-    object_put(&k->obj);
-}
-
-static void status_capabilities(struct proc_text *t, struct linux_process *p) {
-    struct token *k = proc_token(p);
-
-    proc_print(t,
-               "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\nNoNewPrivs:\t%"
-               "d\nSeccomp:\t0\n",
-               k->cap_inheritable, k->cap_permitted, k->cap_effective, k->cap_bounding, k->cap_ambient,
-               k->no_new_privs);
-    object_put(&k->obj);
-}
-
-static void status_memory(struct proc_text *t, struct linux_process *p) {
-    struct aspace *as = linux_process_aspace(p);
-
-    if (as == NULL)
-        return;
-    mutex_lock(&as->lock);
-    uint64_t size = as->mapped_bytes >> 10, resident = atomic_load(&as->resident) * 4,
-             peak = atomic_load(&as->resident_peak) * 4;
-    uint64_t locked = as->locked_bytes >> 10,
-             data = (as->layout.data_end - as->layout.data_start + as->brk - as->brk_start) >> 10;
-    uint64_t code = (as->layout.code_end - as->layout.code_start) >> 10,
-             tables = atomic_load(&as->arch.table_pages) * 4;
-    mutex_unlock(&as->lock);
-    aspace_put(as);
-    proc_print(
-        t, "VmPeak:\t%8lu kB\nVmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmPin:\t%8u kB\nVmHWM:\t%8lu kB\nVmRSS:\t%8lu kB\n",
-        size, size, locked, 0u, peak, resident);
-    proc_print(t,
-               "VmData:\t%8lu kB\nVmStk:\t%8u kB\nVmExe:\t%8lu kB\nVmLib:\t%8u kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8u kB\n",
-               data, 132u, code, 0u, tables, 0u);
-}
-
-void proc_show_status(struct proc_text *t, const struct proc_node *n) {
-    struct linux_process *p = n->process;
-    struct proc_view v;
-
-    if (proc_view_get(p, n->number, &v) != INV_OK)
-        return;
-    struct fs_context *fs = proc_fs(p, n->number);
-    proc_print(t, "Name:\t%s\n", v.name);
-    if (fs != NULL) {
-        proc_print(t, "Umask:\t%04o\n", atomic_load(&fs->umask));
-        fs_context_put(fs);
-    }
-    proc_print(t, "State:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", state_name(v.state), v.pid,
-               v.tid, v.parent);
-    status_identity(t, p);
-    proc_print(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", v.pid, v.tid, v.group, v.session);
-    status_memory(t, p);
-    proc_print(t,
-               "Threads:\t%u\nSigQ:\t%u/"
-               "%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-               v.threads, v.queued, v.queue_limit, v.pending, v.shared_pending, v.blocked, v.ignored, v.caught);
-    status_capabilities(t, p);
-    proc_print(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t0-%u\n", cpu_count >= 64 ? ~0ul : (1ul << cpu_count) - 1,
-               cpu_count - 1);
-    proc_print(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", v.usage.switches_voluntary,
-               v.usage.switches_forced);
 }
 
 // --- comm ---
@@ -234,8 +156,60 @@ static int64_t store_oom_score_adj(const struct proc_node *n, char *text) {
     return 0;
 }
 
+// Two thirds of a thousand, as Linux scales it, and of that the share of memory which the process has, moved by what was set.
 static void show_oom_score(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t, "%d\n", MAX(atomic_load(&n->process->oom_score_adj), 0));
+    struct aspace *as = linux_process_aspace(n->process);
+    struct page_stats pages;
+    int64_t points = 0, adjustment = atomic_load(&n->process->oom_score_adj);
+
+    page_get_stats(&pages);
+    if (as != NULL) {
+        points = (int64_t)(atomic_load(&as->resident) + atomic_load(&as->arch.table_pages));
+        aspace_put(as);
+    }
+    points += adjustment * (int64_t)pages.total / 1000;
+    points = (1000 + points * 1000 / (int64_t)pages.total) * 2 / 3;
+    proc_print(t, "%ld\n", adjustment == -1000 ? 0 : MAX(points, 0));
+}
+
+// The scale before oom_score_adj: -17 (never) to 15. Both are one value.
+static void show_oom_adj(struct proc_text *t, const struct proc_node *n) {
+    int adj = atomic_load(&n->process->oom_score_adj);
+
+    proc_print(t, "%d\n", adj == 1000 ? 15 : adj * 17 / 1000);
+}
+
+static int64_t store_oom_adj(const struct proc_node *n, char *text) {
+    bool negative = *text == '-';
+    uint64_t value;
+
+    if (!proc_parse_number(text + (negative ? 1 : 0), &value) || value > 17 || (!negative && value > 15))
+        return -LINUX_EINVAL;
+    int fresh = !negative && value == 15 ? 1000 : (negative ? -(int)value : (int)value) * 1000 / 17;
+    if (fresh < atomic_load(&n->process->oom_score_adj) && !token_capable(linux_token(), CAP_SYS_RESOURCE))
+        return -LINUX_EACCES;
+    atomic_store(&n->process->oom_score_adj, fresh);
+    return 0;
+}
+
+static void show_children(struct proc_text *t, const struct proc_node *n) {
+    if (n->number != n->process->number)
+        return; // children are the first thread's
+    for (int child = proc_child_next(n->process, 0); child != 0; child = proc_child_next(n->process, child))
+        proc_print(t, "%d ", child);
+}
+
+static void show_root_cpuset(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "/\n");
+}
+
+// There is one user namespace, which maps all numbers to themselves.
+static void show_id_map(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%10u %10u %10u\n", 0u, 0u, UINT32_MAX);
+}
+
+static void show_setgroups(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "allow\n");
 }
 
 static void show_wchan(struct proc_text *t, const struct proc_node *n) {
@@ -332,8 +306,10 @@ static inv_status_t followed_text(const struct proc_node *n, char *buffer, size_
 static const struct proc_entry process_children[] = {
     {.name = "auxv", .mode = 0400, .flags = PROC_INSPECT, .show = proc_show_auxv},
     {.name = "cgroup", .mode = 0444, .show = show_cgroup},
+    {.name = "children", .mode = 0444, .flags = PROC_TASK_ONLY, .show = show_children},
     {.name = "cmdline", .mode = 0444, .show = proc_show_cmdline},
     {.name = "comm", .mode = 0644, .show = show_comm, .store = store_comm},
+    {.name = "cpuset", .mode = 0444, .show = show_root_cpuset},
     {.name = "cwd",
      .mode = 0777,
      .kind = PROC_LINK,
@@ -348,23 +324,34 @@ static const struct proc_entry process_children[] = {
      .follow = exe_follow,
      .readlink = followed_text},
     {.name = "fd", .mode = 0500, .kind = PROC_SPECIAL, .lookup = proc_fd_lookup, .list = proc_fd_list},
-    {.name = "fdinfo", .mode = 0500, .kind = PROC_SPECIAL, .lookup = proc_fdinfo_lookup, .list = proc_fd_list},
+    {.name = "fdinfo", .mode = 0555, .kind = PROC_SPECIAL, .lookup = proc_fdinfo_lookup, .list = proc_fd_list},
+    {.name = "gid_map", .mode = 0644, .show = show_id_map},
     {.name = "io", .mode = 0400, .flags = PROC_INSPECT, .show = show_io},
     {.name = "limits", .mode = 0444, .show = show_limits},
     {.name = "loginuid", .mode = 0444, .show = show_loginuid},
     {.name = "maps", .mode = 0444, .flags = PROC_INSPECT, .show = proc_show_maps},
+    {.name = "mem", .mode = 0600, .file_ops = &proc_mem_ops},
     {.name = "mountinfo", .mode = 0444, .flags = PROC_AT_OPEN, .show = proc_show_mountinfo},
     {.name = "mounts", .mode = 0444, .flags = PROC_AT_OPEN, .show = proc_show_mounts},
+    {.name = "mountstats", .mode = 0400, .flags = PROC_AT_OPEN | PROC_NO_TASK, .show = proc_show_mountstats},
+    {.name = "ns", .mode = 0511, .kind = PROC_DIRECTORY, .children = proc_ns_children},
+    {.name = "oom_adj", .mode = 0644, .show = show_oom_adj, .store = store_oom_adj},
     {.name = "oom_score", .mode = 0444, .show = show_oom_score},
     {.name = "oom_score_adj", .mode = 0644, .show = show_oom_score_adj, .store = store_oom_score_adj},
     {.name = "personality", .mode = 0400, .flags = PROC_INSPECT, .show = show_personality},
+    {.name = "projid_map", .mode = 0644, .show = show_id_map},
     {.name = "root",
      .mode = 0777,
      .kind = PROC_LINK,
      .flags = PROC_INSPECT,
      .follow = root_follow,
      .readlink = followed_text},
+    {.name = "sched", .mode = 0444, .show = proc_show_sched},
     {.name = "schedstat", .mode = 0444, .show = show_schedstat},
+    {.name = "sessionid", .mode = 0444, .show = show_loginuid},
+    {.name = "setgroups", .mode = 0644, .show = show_setgroups},
+    {.name = "smaps", .mode = 0444, .flags = PROC_INSPECT, .show = proc_show_smaps},
+    {.name = "smaps_rollup", .mode = 0444, .flags = PROC_INSPECT | PROC_NO_TASK, .show = proc_show_smaps_rollup},
     {.name = "stat", .mode = 0444, .show = proc_show_stat},
     {.name = "statm", .mode = 0444, .show = proc_show_statm},
     {.name = "status", .mode = 0444, .show = proc_show_status},
@@ -374,6 +361,7 @@ static const struct proc_entry process_children[] = {
      .flags = PROC_NO_TASK,
      .lookup = proc_task_lookup,
      .list = proc_task_list},
+    {.name = "uid_map", .mode = 0644, .show = show_id_map},
     {.name = "wchan", .mode = 0444, .show = show_wchan},
     {.name = NULL},
 };

@@ -7,10 +7,9 @@
 #include "../system.h"
 
 #include <executive/random.h>
-
-static void number_show(struct proc_text *t, uint64_t n) {
-    proc_print(t, "%lu\n", n);
-}
+#include <kernel/log.h>
+#include <kernel/page.h>
+#include <kernel/slab.h>
 
 // --- kernel ---
 
@@ -39,6 +38,45 @@ static void show_domainname(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "%s\n", name);
 }
 
+static int64_t store_domainname(const struct proc_node *n, char *text) {
+    char *end = strchr(text, '\n');
+
+    if (!token_capable(linux_token(), CAP_SYS_ADMIN))
+        return -LINUX_EPERM;
+    if (end != NULL)
+        *end = '\0';
+    linux_domain_name_set(text);
+    return 0;
+}
+
+static void show_arch(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "x86_64\n");
+}
+
+static void show_last_pid(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, (uint64_t)linux_pid_last());
+}
+
+// Levels: now, of messages without one, the least and the first of the console.
+static void show_printk(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%d\t4\t1\t7\n", (int)log_console_level() + 1);
+}
+
+static int64_t store_printk(const struct proc_node *n, char *text) {
+    const char *end;
+    uint64_t level;
+
+    if (string_to_u64(text, &end, 10, &level) != INV_OK || level < 1 || level > 8)
+        return -LINUX_EINVAL;
+    log_set_console_level((enum log_level)(level - 1));
+    return 0;
+}
+
+// Who has no number in a file system, or in a message, appears as this one.
+static void show_overflow_id(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, 65534);
+}
+
 static void show_ostype(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "Linux\n");
 }
@@ -52,27 +90,35 @@ static void show_version(struct proc_text *t, const struct proc_node *n) {
 }
 
 static void show_pid_max(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, LINUX_PID_MAX);
+    proc_show_number(t, LINUX_PID_MAX);
 }
 
 static void show_threads_max(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, linux_threads_max());
+    proc_show_number(t, linux_threads_max());
 }
 
 static void show_ngroups_max(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, TOKEN_MAX_GROUPS);
+    proc_show_number(t, TOKEN_MAX_GROUPS);
 }
 
 static void show_cap_last_cap(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, CAP_LAST);
+    proc_show_number(t, CAP_LAST);
 }
 
 static void show_zero(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 0);
+    proc_show_number(t, 0);
+}
+
+static void show_one(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, 1);
+}
+
+static void show_fifty(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, 50);
 }
 
 static void show_two(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 2);
+    proc_show_number(t, 2);
 }
 
 static void show_core_pattern(struct proc_text *t, const struct proc_node *n) {
@@ -109,25 +155,61 @@ static void show_boot_id(struct proc_text *t, const struct proc_node *n) {
 }
 
 static void show_entropy(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, random_seeded() ? 256 : 0);
+    proc_show_number(t, random_seeded() ? 256 : 0);
 }
 
 static void show_poolsize(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 256);
+    proc_show_number(t, 256);
 }
 
 // --- fs, vm ---
 
-static void show_file_max(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 1u << 20);
+static void show_limit_files(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, 1u << 20);
+}
+
+// Objects out of a slab cache.
+struct slab_count {
+    const char *name;
+    uint64_t used;
+};
+
+static void slab_look(struct slab_cache *c, void *arg) {
+    struct slab_count *count = arg;
+
+    if (strcmp(c->name, count->name) == 0)
+        count->used += atomic_load_explicit(&c->allocated, memory_order_relaxed);
+}
+
+static uint64_t slab_used(const char *name) {
+    struct slab_count count = {.name = name};
+
+    slab_for_each(slab_look, &count);
+    return count.used;
+}
+
+static void show_file_nr(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%lu\t0\t%u\n", slab_used("file"), 1u << 20);
+}
+
+static void show_inode_nr(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%lu\t0\n", slab_used("inode"));
+}
+
+static void show_inode_state(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%lu\t0\t0\t0\t0\t0\t0\n", slab_used("inode"));
+}
+
+static void show_dentry_state(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%lu\t0\t45\t0\t0\t0\n", slab_used("dentry"));
 }
 
 static void show_pipe_max_size(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 1u << 20);
+    proc_show_number(t, 1u << 20);
 }
 
 static void show_lease_break_time(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, atomic_load(&file_lease_break_seconds));
+    proc_show_number(t, atomic_load(&file_lease_break_seconds));
 }
 
 static int64_t store_lease_break_time(const struct proc_node *n, char *text) {
@@ -141,11 +223,18 @@ static int64_t store_lease_break_time(const struct proc_node *n, char *text) {
 }
 
 static void show_mmap_min_addr(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, 65536);
+    proc_show_number(t, 65536);
 }
 
 static void show_max_map_count(struct proc_text *t, const struct proc_node *n) {
-    number_show(t, ASPACE_MAX_MAPPINGS);
+    proc_show_number(t, ASPACE_MAX_MAPPINGS);
+}
+
+static void show_min_free(struct proc_text *t, const struct proc_node *n) {
+    struct page_stats s;
+
+    page_get_stats(&s);
+    proc_show_number(t, s.reserve * (PAGE_SIZE / 1024));
 }
 
 // The four that guard shared folders: fs/protected_*.
@@ -162,7 +251,7 @@ static _Atomic int *protection_of(const struct proc_node *n, int *out_most) {
 static void show_protected(struct proc_text *t, const struct proc_node *n) {
     int most;
 
-    number_show(t, (uint64_t)atomic_load(protection_of(n, &most)));
+    proc_show_number(t, (uint64_t)atomic_load(protection_of(n, &most)));
 }
 
 static int64_t store_protected(const struct proc_node *n, char *text) {
@@ -188,14 +277,23 @@ static const struct proc_entry random_children[] = {
     {.name = NULL},
 };
 static const struct proc_entry kernel_children[] = {
+    {.name = "arch", .mode = 0444, .show = show_arch},
     {.name = "cap_last_cap", .mode = 0444, .show = show_cap_last_cap},
     {.name = "core_pattern", .mode = 0444, .show = show_core_pattern},
-    {.name = "domainname", .mode = 0444, .show = show_domainname},
+    {.name = "core_pipe_limit", .mode = 0444, .show = show_zero},
+    {.name = "core_uses_pid", .mode = 0444, .show = show_zero},
+    {.name = "dmesg_restrict", .mode = 0644, .number = &linux_log_restricted},
+    {.name = "domainname", .mode = 0644, .show = show_domainname, .store = store_domainname},
     {.name = "hostname", .mode = 0644, .show = show_hostname, .store = store_hostname},
+    {.name = "modules_disabled", .mode = 0444, .show = show_one},
     {.name = "ngroups_max", .mode = 0444, .show = show_ngroups_max},
+    {.name = "ns_last_pid", .mode = 0444, .show = show_last_pid},
     {.name = "osrelease", .mode = 0444, .show = show_osrelease},
     {.name = "ostype", .mode = 0444, .show = show_ostype},
+    {.name = "overflowgid", .mode = 0444, .show = show_overflow_id},
+    {.name = "overflowuid", .mode = 0444, .show = show_overflow_id},
     {.name = "pid_max", .mode = 0444, .show = show_pid_max},
+    {.name = "printk", .mode = 0644, .show = show_printk, .store = store_printk},
     {.name = "random", .mode = 0555, .kind = PROC_DIRECTORY, .children = random_children},
     {.name = "randomize_va_space", .mode = 0444, .show = show_two},
     {.name = "tainted", .mode = 0444, .show = show_zero},
@@ -204,20 +302,35 @@ static const struct proc_entry kernel_children[] = {
     {.name = NULL},
 };
 static const struct proc_entry fs_children[] = {
-    {.name = "file-max", .mode = 0444, .show = show_file_max},
+    {.name = "dentry-state", .mode = 0444, .show = show_dentry_state},
+    {.name = "file-max", .mode = 0444, .show = show_limit_files},
+    {.name = "file-nr", .mode = 0444, .show = show_file_nr},
+    {.name = "inode-nr", .mode = 0444, .show = show_inode_nr},
+    {.name = "inode-state", .mode = 0444, .show = show_inode_state},
     {.name = "lease-break-time", .mode = 0644, .show = show_lease_break_time, .store = store_lease_break_time},
-    {.name = "nr_open", .mode = 0444, .show = show_file_max},
+    {.name = "nr_open", .mode = 0444, .show = show_limit_files},
+    {.name = "overflowgid", .mode = 0444, .show = show_overflow_id},
+    {.name = "overflowuid", .mode = 0444, .show = show_overflow_id},
     {.name = "pipe-max-size", .mode = 0444, .show = show_pipe_max_size},
     {.name = "protected_fifos", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = "protected_hardlinks", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = "protected_regular", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = "protected_symlinks", .mode = 0644, .show = show_protected, .store = store_protected},
+    {.name = "suid_dumpable", .mode = 0444, .show = show_zero},
     {.name = NULL},
 };
 static const struct proc_entry vm_children[] = {
+    {.name = "legacy_va_layout", .mode = 0444, .show = show_zero},
     {.name = "max_map_count", .mode = 0444, .show = show_max_map_count},
+    {.name = "min_free_kbytes", .mode = 0444, .show = show_min_free},
     {.name = "mmap_min_addr", .mode = 0444, .show = show_mmap_min_addr},
+    {.name = "nr_hugepages", .mode = 0444, .show = show_zero},
+    {.name = "oom_kill_allocating_task", .mode = 0444, .show = show_zero},
+    {.name = "overcommit_kbytes", .mode = 0444, .show = show_zero},
     {.name = "overcommit_memory", .mode = 0444, .show = show_zero},
+    {.name = "overcommit_ratio", .mode = 0444, .show = show_fifty},
+    {.name = "panic_on_oom", .mode = 0444, .show = show_zero},
+    {.name = "swappiness", .mode = 0444, .show = show_zero},
     {.name = NULL},
 };
 const struct proc_entry proc_sys_children[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The files of /proc that tell of the machine: memory, processors, load, versions, mounts.
+// The files of /proc that tell of the machine: processors, load, versions, mounts. See proc_machine.c for memory and devices.
 #include "proc.h"
 
 #include "../system.h"
@@ -11,44 +11,6 @@
 #include <kernel/page.h>
 #include <kernel/slab.h>
 #include <kernel/time.h>
-
-static void show_meminfo(struct proc_text *t, const struct proc_node *n) {
-    struct page_stats s;
-
-    page_get_stats(&s);
-    const struct {
-        const char *name;
-        uint64_t pages;
-    } lines[] = {
-        {"MemTotal", s.total},
-        {"MemFree", s.free},
-        {"MemAvailable", s.free > s.reserve ? s.free - s.reserve : 0},
-        {"Buffers", 0},
-        {"Cached", s.in_use[PAGE_FILE]},
-        {"SwapCached", 0},
-        {"Active", 0},
-        {"Inactive", 0},
-        {"SwapTotal", 0},
-        {"SwapFree", 0},
-        {"Dirty", 0},
-        {"Writeback", 0},
-        {"AnonPages", s.in_use[PAGE_ANONYMOUS]},
-        {"Mapped", 0},
-        {"Shmem", s.in_use[PAGE_FILE]},
-        {"KReclaimable", 0},
-        {"Slab", s.in_use[PAGE_SLAB]},
-        {"SReclaimable", 0},
-        {"SUnreclaim", s.in_use[PAGE_SLAB]},
-        {"KernelStack", s.in_use[PAGE_STACK]},
-        {"PageTables", s.in_use[PAGE_TABLE]},
-        {"CommitLimit", s.total},
-        {"Committed_AS", s.in_use[PAGE_ANONYMOUS] + s.in_use[PAGE_FILE]},
-    };
-    for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
-        size_t width = strlen(lines[i].name);
-        proc_print(t, "%s:%*s%8lu kB\n", lines[i].name, (int)(16 - width - 1), "", lines[i].pages * (PAGE_SIZE / 1024));
-    }
-}
 
 #define SECOND (1000000000ul)
 #define TICK   (10000000ul)
@@ -108,9 +70,12 @@ static void show_cpuinfo(struct proc_text *t, const struct proc_node *n) {
         proc_print(
             t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n",
             i, vendor, family, number, model, stepping);
-        proc_print(t, "physical id\t: %u\nsiblings\t: 1\ncore id\t\t: 0\ncpu cores\t: 1\nfpu\t\t: yes\nflags\t\t:", i);
+        proc_print(t,
+                   "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\napicid\t\t: %u\ninitial "
+                   "apicid\t: %u\nfpu\t\t: yes\nfpu_exception\t: yes\nwp\t\t: yes\nflags\t\t:",
+                   cpu_count, i, cpu_count, i, i);
         linux_arch_cpu_flags(t, proc_print_word);
-        proc_print(t, "\ncache_alignment\t: %u\n\n", ARCH_CACHE_LINE);
+        proc_print(t, "\nclflush size\t: %u\ncache_alignment\t: %u\n\n", ARCH_CACHE_LINE, ARCH_CACHE_LINE);
     }
 }
 
@@ -151,10 +116,6 @@ static void show_interrupts(struct proc_text *t, const struct proc_node *n) {
 
 static void show_swaps(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-}
-
-static void show_partitions(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t, "major minor  #blocks  name\n\n");
 }
 
 static void slab_show(struct slab_cache *c, void *arg) {
@@ -207,6 +168,16 @@ static bool mountinfo_show(struct mount *m, const char *source, const char *targ
     return true;
 }
 
+static bool mountstats_show(struct mount *m, const char *source, const char *target, const char *type,
+                            const char *options, void *arg) {
+    proc_print(arg, "device %s mounted on %s with fstype %s\n", source, target, type);
+    return true;
+}
+
+void proc_show_mountstats(struct proc_text *t, const struct proc_node *n) {
+    mounts_of(t, n->process, mountstats_show);
+}
+
 void proc_show_mountinfo(struct proc_text *t, const struct proc_node *n) {
     mounts_of(t, n->process, mountinfo_show);
 }
@@ -237,24 +208,39 @@ static inv_status_t mounts_link(const struct proc_node *n, char *buffer, size_t 
     return text_copy("self/mounts", buffer, size, out_length);
 }
 
+static const struct proc_entry tty_children[] = {
+    {.name = "drivers", .mode = 0444, .show = proc_show_tty_drivers},
+    {.name = "ldiscs", .mode = 0444, .show = proc_show_tty_ldiscs},
+    {.name = NULL},
+};
+
 const struct proc_entry proc_root_children[] = {
     {.name = "cmdline", .mode = 0444, .show = show_cmdline},
+    {.name = "consoles", .mode = 0444, .show = proc_show_consoles},
     {.name = "cpuinfo", .mode = 0444, .show = show_cpuinfo},
     {.name = "devices", .mode = 0444, .show = show_devices},
+    {.name = "diskstats", .mode = 0444, .show = proc_show_nothing},
+    {.name = "execdomains", .mode = 0444, .show = proc_show_execdomains},
     {.name = "filesystems", .mode = 0444, .show = show_filesystems},
     {.name = "interrupts", .mode = 0444, .show = show_interrupts},
     {.name = "invar", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_invar_children},
+    {.name = "kmsg", .mode = 0400, .file_ops = &proc_kmsg_ops},
     {.name = "loadavg", .mode = 0444, .show = show_loadavg},
-    {.name = "meminfo", .mode = 0444, .show = show_meminfo},
+    {.name = "meminfo", .mode = 0444, .show = proc_show_meminfo},
+    {.name = "misc", .mode = 0444, .show = proc_show_nothing},
+    {.name = "modules", .mode = 0444, .show = proc_show_nothing},
     {.name = "mounts", .mode = 0777, .kind = PROC_LINK, .readlink = mounts_link},
-    {.name = "partitions", .mode = 0444, .show = show_partitions},
+    {.name = "partitions", .mode = 0444, .show = proc_show_nothing},
     {.name = "self", .mode = 0777, .kind = PROC_LINK, .readlink = self_link},
     {.name = "slabinfo", .mode = 0400, .show = show_slabinfo},
+    {.name = "softirqs", .mode = 0444, .show = proc_show_softirqs},
     {.name = "stat", .mode = 0444, .show = show_stat},
     {.name = "swaps", .mode = 0444, .show = show_swaps},
     {.name = "sys", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_sys_children},
     {.name = "thread-self", .mode = 0777, .kind = PROC_LINK, .readlink = thread_self_link},
+    {.name = "tty", .mode = 0555, .kind = PROC_DIRECTORY, .children = tty_children},
     {.name = "uptime", .mode = 0444, .show = show_uptime},
     {.name = "version", .mode = 0444, .show = show_version},
+    {.name = "vmstat", .mode = 0444, .show = proc_show_vmstat},
     {.name = NULL},
 };

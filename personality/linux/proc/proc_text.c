@@ -57,6 +57,37 @@ void proc_print(struct proc_text *t, const char *format, ...) {
     t->used += (size_t)n;
 }
 
+void proc_show_number(struct proc_text *t, uint64_t n) {
+    proc_print(t, "%lu\n", n);
+}
+
+bool proc_parse_number(const char *text, uint64_t *out) {
+    const char *end;
+
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (string_to_u64(text, &end, 0, out) != INV_OK)
+        return false;
+    while (*end == ' ' || *end == '\t' || *end == '\n')
+        end++;
+    return *end == '\0';
+}
+
+void proc_print_cpus(struct proc_text *t, const cpuset_t *set) {
+    const char *comma = "";
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        unsigned last = i;
+        if (!cpuset_has(set, i))
+            continue;
+        while (last + 1 < cpu_count && cpuset_has(set, last + 1))
+            last++;
+        proc_print(t, last > i ? "%s%u-%u" : "%s%u", comma, i, last);
+        comma = ",";
+        i = last;
+    }
+}
+
 void proc_text_free(struct proc_text *t) {
     kfree(t->buffer);
     *t = (struct proc_text){0};

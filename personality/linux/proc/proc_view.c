@@ -25,6 +25,7 @@ static void tree_fill(struct proc_view *v, const struct linux_process *p, struct
     v->parent = atomic_load(&((struct linux_process *)p)->parent_id);
     v->zombie = p->state != LINUX_PROCESS_LIVE;
     v->exit_signal = p->exit_signal;
+    v->has_executed = p->has_executed;
     v->children = p->children_usage;
     v->start_time = p->start_time;
     v->foreground = -1;
@@ -41,6 +42,7 @@ static void thread_fill(struct proc_view *v, struct linux_thread *t) {
     v->tid = t->pid != NULL ? t->pid->number : v->pid;
     v->state = state_of(t);
     v->cpu = atomic_load_explicit(&t->thread->sched.cpu, memory_order_relaxed);
+    v->affinity = t->thread->sched.affinity;
     v->nice = t->nice;
     v->policy = t->policy;
     v->rt_priority = t->rt_priority;
@@ -112,6 +114,19 @@ inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *v
         tty_put(terminal);
     }
     return s;
+}
+
+int proc_child_next(struct linux_process *p, int from) {
+    struct linux_process *child;
+    int best = 0;
+
+    spin_lock(&linux_tree_lock);
+    list_for_each(child, &p->children, sibling) {
+        if (child->number > from && (best == 0 || child->number < best))
+            best = child->number;
+    }
+    spin_unlock(&linux_tree_lock);
+    return best;
 }
 
 bool proc_gone(struct linux_process *p) {

@@ -177,7 +177,7 @@ static void waits(void) {
     gate_wait(&ready);
     await_blocked(pid);
     MUST(lock(fd, F_SETLK, F_RDLCK, 0, 1));
-    say("a lessened lock is still in the way", "%c", process_state(pid) == 'S' ? 'S' : '-');
+    say("a lessened lock is still in the way", "%c", await_blocked(pid) ? 'S' : '-');
     int second = MUST(open("f", O_RDONLY));
     close(second);
     say("dropped by a close", "%s", status_text(reap(pid)));

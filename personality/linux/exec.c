@@ -5,6 +5,7 @@
 // then the point of no return: the other threads leave, and the rest cannot fail. Until then every error goes back to the caller with nothing changed.
 #include "credentials.h"
 #include "exec.h"
+#include "posix_timer.h"
 
 #include <kernel/debug.h>
 #include <kernel/slab.h>
@@ -158,6 +159,7 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
     process_set_aspace(current_process(), x->aspace);
     x->aspace = NULL;
     linux_vfork_done(p);
+    linux_posix_timers_end(p);
     signals_reset(p, r);
     files_reset(t, r);
     thread_reset(t);

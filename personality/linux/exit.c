@@ -5,7 +5,7 @@
 // linux_thread_exit and linux_process_exit are called by the core on the thread that leaves.
 //
 //   LIVE --last thread leaves--> ZOMBIE --wait, or the parent does not care--> REAPED
-#include "process.h"
+#include "posix_timer.h"
 
 #include <arch/usercopy.h>
 #include <executive/tty.h>
@@ -349,6 +349,7 @@ void linux_process_exit(struct process *core) {
     if (p == linux_init)
         machine_end(p);
     linux_itimers_stop(p);
+    linux_posix_timers_end(p);
     linux_memory_account(p, core->aspace);
     linux_vfork_done(p);
     irq_flags_t flags = spin_lock_irq(&p->lock);

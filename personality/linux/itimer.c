@@ -99,7 +99,7 @@ static void timer_exchange(unsigned which, nstime_t value, nstime_t interval, ns
     *out_left = i->expires == 0 ? 0 : i->expires > now ? i->expires - now : NSEC_PER_USEC;
     *out_interval = i->interval;
     if (set) {
-        i->interval = interval;
+        i->interval = value == 0 && which == LINUX_ITIMER_REAL ? 0 : interval;
         i->expires = value == 0 ? 0 : now + value < now ? NSTIME_NEVER - 1 : now + value;
         if (i->expires != 0) {
             i->used = true;

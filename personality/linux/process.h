@@ -23,6 +23,7 @@
 #include <kernel/string.h>
 #include <kernel/wait.h>
 
+#define LINUX_TICK        (NSEC_PER_SEC / 100) // what times are counted in where programs see ticks
 #define LINUX_INIT_PID    1
 #define LINUX_PID_MAX     32768
 #define LINUX_COMM_LENGTH 16
@@ -155,6 +156,8 @@ struct linux_process {
     bool no_huge_pages;
     struct linux_usage usage; // of threads that have ended
     struct linux_itimer itimers[LINUX_TIMERS];
+    struct rb_tree posix_timers; // posix_timer.c
+    int posix_timer_next;        // number of the next one
 };
 
 struct linux_altstack {

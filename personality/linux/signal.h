@@ -87,9 +87,11 @@ struct linux_siginfo {
 };
 _Static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t is ABI");
 
+struct linux_posix_timer;
 struct linux_sigqueue {
-    struct list_node node;
+    struct list_node node; // empty: in no queue
     struct linux_siginfo info;
+    struct linux_posix_timer *timer; // whose the entry is; NULL: freed when its signal is taken
 };
 
 struct linux_pending {

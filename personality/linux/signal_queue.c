@@ -7,7 +7,7 @@
 // Invariants:
 //   I1 a signal is in pending->set if and only if it is pending; its queue entry may be missing (memory was out), and then it carries no information.
 //   I2 lp->queued counts the entries in all queues of the process.
-#include "process.h"
+#include "posix_timer.h"
 
 #include <kernel/assert.h>
 #include <kernel/slab.h>
@@ -17,10 +17,33 @@ void signal_pending_init(struct linux_pending *p) {
     list_init(&p->queue);
 }
 
+// Out of its queue; a timer's is kept for the next time.
 static void entry_free(struct linux_process *lp, struct linux_sigqueue *q) {
     list_remove(&q->node);
+    if (q->timer != NULL)
+        return;
     lp->queued--;
     kfree(q);
+}
+
+struct linux_sigqueue *signal_entry_create_locked(struct linux_process *p) {
+    struct linux_sigqueue *q = NULL;
+
+    if (p->queued < p->limits[LINUX_RLIMIT_SIGPENDING].current)
+        q = kzalloc(sizeof(*q));
+    if (q == NULL)
+        return NULL;
+    list_init(&q->node);
+    p->queued++;
+    return q;
+}
+
+void signal_entry_leave_locked(struct linux_process *p, struct linux_sigqueue *entry) {
+    bool queued = !list_empty(&entry->node);
+
+    entry->timer = NULL;
+    if (!queued)
+        entry_free(p, entry);
 }
 
 void signal_pending_discard(struct linux_process *lp, struct linux_pending *p, linux_sigset_t set) {
@@ -53,6 +76,8 @@ static void pending_take(struct linux_process *lp, struct linux_pending *p, int 
         p->set &= ~SIGNAL_BIT(signal);
     if (found != NULL) {
         *out = found->info;
+        if (found->timer != NULL)
+            linux_posix_timer_taken_locked(found->timer, out);
         entry_free(lp, found);
     } else {
         *out = (struct linux_siginfo){.signo = signal};
@@ -106,6 +131,7 @@ bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const str
         return false;
     if (q != NULL) {
         q->info = *info;
+        q->timer = NULL;
         list_push_back(&p->queue, &q->node);
         lp->queued++;
     }

@@ -8,7 +8,7 @@
 // that waits that only a kill may end see it too.
 //
 // Locking: lp->lock, taken here; the tree lock may be held.
-#include "process.h"
+#include "posix_timer.h"
 
 #include <kernel/trace.h>
 
@@ -91,11 +91,24 @@ static bool blocked_by_receiver(struct linux_process *p, struct linux_thread *t,
     return t != NULL && signal_set_has(t->blocked | t->waiting, signal);
 }
 
+// A signal has become pending: who shall take it learns of it.
+static void notify_locked(struct linux_process *p, struct linux_thread *wanted, int signal) {
+    struct linux_thread *t;
+
+    waitq_wake(&p->sighand->signalfd_wait, UINT32_MAX, POLL_IN);
+    t = thread_choose(p, wanted, signal);
+    if (t == NULL)
+        return;
+    if (signal_fatal_locked(p, t, signal))
+        linux_process_end_locked(p, signal);
+    else
+        thread_set_work(t->thread, THREAD_WORK_PERSONALITY);
+}
+
 static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted, const struct linux_siginfo *info) {
     int signal = info->signo;
     // Who sent it learns if it cannot be queued: programs, and files (whose codes are positive).
     bool queued_by_user = signal >= LINUX_SIGRTMIN && info->code != LINUX_SI_USER && info->code != LINUX_SI_KERNEL;
-    struct linux_thread *t;
 
     trace(signal_send, signal, p->number, 0);
     if (p->group_exit || p->sighand == NULL)
@@ -107,15 +120,30 @@ static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted,
         return 0;
     if (!signal_enqueue(p, wanted != NULL ? &wanted->pending : &p->pending, info, queued_by_user))
         return -LINUX_EAGAIN;
-    waitq_wake(&p->sighand->signalfd_wait, UINT32_MAX, POLL_IN);
-    t = thread_choose(p, wanted, signal);
-    if (t == NULL)
-        return 0;
-    if (signal_fatal_locked(p, t, signal))
-        linux_process_end_locked(p, signal);
-    else
-        thread_set_work(t->thread, THREAD_WORK_PERSONALITY);
+    notify_locked(p, wanted, signal);
     return 0;
+}
+
+enum signal_sent signal_send_entry_locked(struct linux_process *p, struct linux_thread *wanted,
+                                          struct linux_sigqueue *entry) {
+    struct linux_pending *to = wanted != NULL ? &wanted->pending : &p->pending;
+    int signal = entry->info.signo;
+
+    if (p->group_exit || p->sighand == NULL)
+        return SIGNAL_SENT;
+    stop_and_continue_locked(p, signal);
+    if (!list_empty(&entry->node)) {
+        entry->info.timer.overrun++;
+        return SIGNAL_PENDING_ALREADY;
+    }
+    if ((p->unkillable && signal_set_has(SIGNAL_SET_KERNEL, signal)) ||
+        (!blocked_by_receiver(p, wanted, signal) && signal_ignored_locked(p, signal)))
+        return SIGNAL_IGNORED;
+    entry->info.timer.overrun = 0;
+    list_push_back(&to->queue, &entry->node);
+    to->set |= SIGNAL_BIT(signal);
+    notify_locked(p, wanted, signal);
+    return SIGNAL_SENT;
 }
 
 int64_t signal_send_process(struct linux_process *p, const struct linux_siginfo *info) {

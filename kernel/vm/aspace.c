@@ -193,12 +193,16 @@ static inv_status_t object_prepare(const struct map_request *r) {
     return status;
 }
 
+static bool may_lock(const struct vmo *object, unsigned flags) {
+    return !(flags & MAPPING_FIXED_KERNEL) && (!object || object->kind != VMO_PHYSICAL);
+}
+
 static void mapping_fill(struct mapping *m, const struct map_request *r, vaddr_t at, uint64_t length) {
     m->start = at;
     m->end = at + length;
     m->prot = r->prot;
     m->max_prot = r->max_prot;
-    m->flags = r->flags & ~MAPPING_POPULATE;
+    m->flags = (r->flags & ~MAPPING_POPULATE) | (may_lock(r->object, r->flags) ? m->aspace->lock_future : 0);
     m->object = r->object;
     m->object_offset = r->object ? r->object_offset : 0;
     m->owner = r->owner;
@@ -227,7 +231,8 @@ static inv_status_t lock_with_spares(struct aspace *as, vaddr_t start, vaddr_t e
 
 // The part of aspace_map under the lock. *m becomes NULL when it is in the tree.
 static inv_status_t map_locked(struct aspace *as, const struct map_request *r, uint64_t length, struct mapping **m,
-                               struct mapping *spares[2], struct list_node *doomed, vaddr_t *out_at) {
+                               struct mapping *spares[2], struct list_node *doomed, vaddr_t *out_at,
+                               bool *out_populate) {
     inv_status_t status = request_place(as, r, length, out_at);
     vaddr_t at = *out_at;
 
@@ -239,6 +244,8 @@ static inv_status_t map_locked(struct aspace *as, const struct map_request *r, u
         return status;
     mapping_fill(*m, r, at, length);
     mapping_insert(as, *m);
+    *out_populate = r->flags & MAPPING_POPULATE ||
+                    ((*m)->flags & (MAPPING_LOCKED | MAPPING_LOCK_ONFAULT)) == MAPPING_LOCKED;
     *m = NULL;
     mapping_merge(as, at, at + length, doomed);
     return INV_OK;
@@ -248,6 +255,7 @@ inv_status_t aspace_map(struct aspace *as, const struct map_request *r, vaddr_t 
     struct list_node doomed = LIST_INIT(doomed);
     struct mapping *spares[2] = {NULL, NULL}, *m = NULL;
     uint64_t length;
+    bool populate = false;
     vaddr_t at = 0;
 
     inv_status_t status = request_check(r, &length);
@@ -256,12 +264,12 @@ inv_status_t aspace_map(struct aspace *as, const struct map_request *r, vaddr_t 
     m = mapping_alloc(as);
     status = m ? lock_with_spares(as, r->address, r->address + length, spares) : INV_ERR_NO_MEMORY;
     if (status == INV_OK) {
-        status = map_locked(as, r, length, &m, spares, &doomed, &at);
+        status = map_locked(as, r, length, &m, spares, &doomed, &at, &populate);
         mutex_unlock(&as->lock);
         mapping_bury(&doomed);
     }
-    if (status == INV_OK && r->flags & (MAPPING_POPULATE | MAPPING_LOCKED))
-        aspace_populate(as, at, at + length);
+    if (status == INV_OK && populate)
+        (void)!aspace_populate(as, at, length, POPULATE_LOCK);
     *out_address = at;
     mapping_free(m);
     mapping_free(spares[0]);
@@ -447,6 +455,47 @@ inv_status_t aspace_protect(struct aspace *as, vaddr_t start, uint64_t length, u
     return end == start ? INV_OK : with_spares(as, start, end, prot, protect_range);
 }
 
+#define CHANGE_CLEAR_SHIFT 16 // of the flags to clear, beside those to set
+
+static inv_status_t flags_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned change,
+                                struct mapping *spares[2], struct list_node *doomed) {
+    struct mapping *m = mapping_find(as, start);
+    inv_status_t status = INV_OK;
+
+    if (as->mapping_count + 2 > ASPACE_MAX_MAPPINGS)
+        return INV_ERR_NO_MEMORY;
+    for (vaddr_t at = start; at < end; m = mapping_next(m)) {
+        if (!m || m->start > at) {
+            status = INV_ERR_NO_MEMORY;
+            break;
+        }
+        unsigned set = change & 0xffffu;
+        if (!may_lock(m->object, m->flags))
+            set &= ~(MAPPING_LOCKED | MAPPING_LOCK_ONFAULT);
+        unsigned flags = (m->flags & ~(change >> CHANGE_CLEAR_SHIFT)) | set;
+        if (m->flags != flags) {
+            if (m->start < at || m->end > end) {
+                cut_at_ends(as, MAX(m->start, start), MIN(m->end, end), spares);
+                m = mapping_find(as, at);
+            }
+            as->locked_bytes -= m->flags & MAPPING_LOCKED ? m->end - m->start : 0;
+            as->locked_bytes += flags & MAPPING_LOCKED ? m->end - m->start : 0;
+            m->flags = flags;
+        }
+        at = m->end;
+    }
+    mapping_merge(as, start, end, doomed);
+    return status;
+}
+
+inv_status_t aspace_change_flags(struct aspace *as, vaddr_t start, uint64_t length, unsigned clear, unsigned set) {
+    vaddr_t end;
+
+    if (!range_check(start, length, &end))
+        return INV_ERR_INVALID;
+    return end == start ? INV_OK : with_spares(as, start, end, set | clear << CHANGE_CLEAR_SHIFT, flags_range);
+}
+
 inv_status_t aspace_discard(struct aspace *as, vaddr_t start, uint64_t length) {
     inv_status_t status = INV_OK;
     struct tlb_batch batch;
@@ -480,7 +529,7 @@ static bool heap_grow(struct aspace *as, vaddr_t start, vaddr_t end, struct mapp
         length_is_hopeless(end - as->brk_start, MMU_WRITE, 0))
         return false;
     if (m && m->flags & MAPPING_HEAP && m->end == start && m->prot == (MMU_READ | MMU_WRITE) &&
-        mapping_anon_empty(m, start, end)) {
+        (as->lock_future == 0 || m->flags & MAPPING_LOCKED) && mapping_anon_empty(m, start, end)) {
         mapping_set_bounds(m, m->start, end);
         return true;
     }
@@ -513,6 +562,36 @@ vaddr_t aspace_set_brk(struct aspace *as, vaddr_t brk, uint64_t data_limit) {
     mapping_free(spares[0]);
     mapping_free(spares[1]);
     return result;
+}
+
+bool aspace_describe(struct aspace *as, vaddr_t va, struct mapping_info *out) {
+    mutex_lock(&as->lock);
+    struct mapping *m = mapping_from(as, va);
+    if (m) {
+        *out = (struct mapping_info){
+            .start = m->start,
+            .end = m->end,
+            .prot = m->prot,
+            .max_prot = m->max_prot,
+            .flags = m->flags,
+            .object = m->object,
+            .object_offset = m->object_offset,
+            .owner = m->owner,
+        };
+        if (m->object)
+            vmo_get(m->object);
+        if (m->owner)
+            m->owner->ops->get(m->owner);
+    }
+    mutex_unlock(&as->lock);
+    return m != NULL;
+}
+
+void mapping_info_put(struct mapping_info *i) {
+    if (i->object)
+        vmo_put(i->object);
+    if (i->owner)
+        i->owner->ops->put(i->owner);
 }
 
 void aspace_for_each(struct aspace *as, bool (*fn)(const struct mapping *m, void *arg), void *arg) {

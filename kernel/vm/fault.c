@@ -312,14 +312,24 @@ inv_status_t aspace_fault(struct aspace *as, vaddr_t address, unsigned flags, st
     return status;
 }
 
-void aspace_populate(struct aspace *as, vaddr_t start, vaddr_t end) {
-    for (vaddr_t va = start; va < end && !thread_killed(current_thread()); va += PAGE_SIZE) {
+static inv_status_t populate_page(struct aspace *as, struct mapping *m, vaddr_t va, enum populate how) {
+    bool write = how == POPULATE_LOCK ? mapping_private(m) && m->prot & MMU_WRITE : how == POPULATE_WRITE;
+
+    if (m->prot == 0 || (write && !(m->prot & MMU_WRITE)))
+        return INV_ERR_FAULT;
+    return mapping_fault(as, m, va, write);
+}
+
+inv_status_t aspace_populate(struct aspace *as, vaddr_t start, uint64_t length, enum populate how) {
+    inv_status_t status = INV_OK;
+
+    for (vaddr_t va = start; va < start + length && status == INV_OK; va += PAGE_SIZE) {
         mutex_lock(&as->lock);
         struct mapping *m = mapping_find(as, va);
-        inv_status_t status = m && m->prot != 0 ? mapping_fault(as, m, va, mapping_private(m) && m->prot & MMU_WRITE)
-                                                : INV_ERR_FAULT;
+        status = m ? populate_page(as, m, va, how) : INV_ERR_FAULT;
         mutex_unlock(&as->lock);
-        if (status != INV_OK)
-            break;
+        if (status == INV_OK && thread_killed(current_thread()))
+            status = INV_ERR_INTERRUPTED;
     }
+    return status;
 }

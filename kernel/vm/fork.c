@@ -54,9 +54,9 @@ static inv_status_t mapping_copy(struct aspace *to, struct mapping *m, struct tl
     *copy = *m;
     copy->aspace = to;
     list_init(&copy->vmo_node);
-    copy->flags &= ~MAPPING_LOCKED;
+    copy->flags &= ~(MAPPING_LOCKED | MAPPING_LOCK_ONFAULT);
     copy->anon = NULL;
-    if (m->anon) {
+    if (m->anon && !(m->flags & MAPPING_WIPEONFORK)) {
         status = layer_clone(copy, m, to->obj.job, last);
         if (status != INV_OK) {
             mapping_free(copy);

@@ -102,8 +102,10 @@ static void tree_insert(struct aspace *as, struct mapping *m) {
 }
 
 // more may be less than nothing.
-static void mapped_add(struct aspace *as, uint64_t more) {
+static void bytes_add(struct aspace *as, const struct mapping *m, uint64_t more) {
     as->mapped_bytes += more;
+    if (m->flags & MAPPING_LOCKED)
+        as->locked_bytes += more;
     if (as->mapped_bytes > atomic_load_explicit(&as->mapped_peak, memory_order_relaxed))
         atomic_store_explicit(&as->mapped_peak, as->mapped_bytes, memory_order_relaxed);
 }
@@ -117,7 +119,7 @@ void mapping_insert(struct aspace *as, struct mapping *m) {
     if (next)
         mapping_gap_update(as, next, true);
     as->mapping_count++;
-    mapped_add(as, m->end - m->start);
+    bytes_add(as, m, m->end - m->start);
     if (m->object) {
         mutex_lock(&m->object->lock);
         list_push_back(&m->object->mappings, &m->vmo_node);
@@ -143,7 +145,7 @@ void mapping_remove(struct aspace *as, struct mapping *m) {
     if (next)
         mapping_gap_update(as, next, true);
     as->mapping_count--;
-    as->mapped_bytes -= m->end - m->start;
+    bytes_add(as, m, -(m->end - m->start));
     object_leave(m);
 }
 
@@ -151,7 +153,7 @@ void mapping_set_bounds(struct mapping *m, vaddr_t start, vaddr_t end) {
     struct aspace *as = m->aspace;
     struct mapping *next = mapping_next(m);
 
-    mapped_add(as, (end - start) - (m->end - m->start));
+    bytes_add(as, m, (end - start) - (m->end - m->start));
     // The bounds and the offset are read by passes over the object under its lock, and under as->lock, which is ours.
     m->object_offset += start - m->start;
     m->start = start;

@@ -84,7 +84,5 @@ void aspace_wait_visitors(struct aspace *as); // vmo_unmap.c
 must_check inv_status_t mapping_fault(struct aspace *as, struct mapping *m, vaddr_t va, bool write);
 // The mapping for an access at va, growing a stack if that is what it needs.
 struct mapping *mapping_for_fault(struct aspace *as, vaddr_t va);
-// Faults all of [start, end) in as far as that goes.
-void aspace_populate(struct aspace *as, vaddr_t start, vaddr_t end);
 
 #endif

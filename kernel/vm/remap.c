@@ -15,7 +15,7 @@ struct remap {
     struct aspace *as;
     vaddr_t old, new_address;
     uint64_t old_length, new_length; // rounded
-    bool may_move, fixed;
+    bool may_move, fixed, keep;
     struct mapping *spares[4]; // two ends at the old place, two at the new one
     struct mapping *extension; // a mapping for what the layer cannot take
     struct list_node doomed;
@@ -143,14 +143,34 @@ static inv_status_t duplicate(struct remap *r, struct mapping *m, vaddr_t to) {
 }
 
 static inv_status_t limits_check(struct remap *r, const struct mapping *m) {
-    uint64_t more = r->new_length > r->old_length ? r->new_length - r->old_length : 0;
+    uint64_t more = r->keep ? r->new_length : r->new_length > r->old_length ? r->new_length - r->old_length : 0;
     uint64_t end = m->object_offset + (r->old - m->start) + r->new_length;
 
+    if (r->keep && m->object && m->object->kind == VMO_PHYSICAL)
+        return INV_ERR_INVALID;
     if (m->object && (end < r->new_length || end > VMO_MAX_SIZE))
         return INV_ERR_INVALID;
     if (r->as->mapped_bytes + more > r->as->address_limit || r->as->mapping_count + 4 > ASPACE_MAX_MAPPINGS)
         return INV_ERR_NO_MEMORY;
     return INV_OK;
+}
+
+// After a move with REMAP_KEEP: nothing yet, where the pages were. It is locked no more.
+static void leave_behind(struct remap *r, const struct mapping *moved) {
+    struct mapping *empty = r->extension;
+
+    r->extension = NULL;
+    *empty = *moved;
+    list_init(&empty->vmo_node);
+    empty->anon = NULL;
+    empty->flags &= ~(MAPPING_LOCKED | MAPPING_LOCK_ONFAULT);
+    empty->start = r->old;
+    empty->end = r->old + r->old_length;
+    if (empty->object)
+        vmo_get(empty->object);
+    if (empty->owner)
+        empty->owner->ops->get(empty->owner);
+    mapping_insert(r->as, empty);
 }
 
 static inv_status_t place_and_move(struct remap *r, struct mapping *m, vaddr_t *out) {
@@ -168,7 +188,9 @@ static inv_status_t place_and_move(struct remap *r, struct mapping *m, vaddr_t *
     if (r->old_length == 0)
         status = duplicate(r, m, to);
     else
-        status = move_to(r, cut_out(r->as, r->old, r->old_length, r->spares), to);
+        status = move_to(r, m = cut_out(r->as, r->old, r->old_length, r->spares), to);
+    if (status == INV_OK && r->keep)
+        leave_behind(r, m);
     *out = to;
     return status;
 }
@@ -179,7 +201,7 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
 
     if (!m)
         return INV_ERR_FAULT;
-    if (r->old_length == 0 && (mapping_private(m) || !r->may_move))
+    if (r->old_length == 0 && mapping_private(m))
         return INV_ERR_INVALID;
     if (r->old + r->old_length > m->end)
         return INV_ERR_FAULT;
@@ -198,7 +220,7 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
         m = mapping_find(as, r->old);
     }
     *out = r->old;
-    if (!r->fixed && r->old_length != 0) {
+    if (!r->fixed && !r->keep && r->old_length != 0) {
         vaddr_t old_end = r->old + r->old_length, new_end = r->old + r->new_length;
         if (new_end == old_end)
             return INV_OK;
@@ -210,16 +232,17 @@ static inv_status_t remap_locked(struct remap *r, vaddr_t *out) {
     return r->may_move ? place_and_move(r, m, out) : INV_ERR_NO_MEMORY;
 }
 
-inv_status_t aspace_remap(struct aspace *as, vaddr_t old, uint64_t old_length, uint64_t new_length, bool may_move,
-                          bool fixed, vaddr_t new_address, vaddr_t *out_address) {
+inv_status_t aspace_remap(struct aspace *as, vaddr_t old, uint64_t old_length, uint64_t new_length, unsigned how,
+                          vaddr_t new_address, vaddr_t *out_address) {
     struct remap r = {
         .as = as,
         .old = old,
         .new_address = new_address,
         .old_length = ALIGN_UP(old_length, (uint64_t)PAGE_SIZE),
         .new_length = ALIGN_UP(new_length, (uint64_t)PAGE_SIZE),
-        .may_move = may_move,
-        .fixed = fixed,
+        .may_move = how & REMAP_MAY_MOVE,
+        .fixed = how & REMAP_FIXED,
+        .keep = how & REMAP_KEEP,
         .doomed = LIST_INIT(r.doomed),
     };
     bool have_all = (r.extension = mapping_alloc(as)) != NULL;

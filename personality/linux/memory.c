@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The calls on memory: mmap and its kin, brk, madvise, msync, mincore, mlock. Decoding and Linux's order of errors; the work is the address space's
+// The calls on memory: mmap and its kin, brk, msync, mincore (madvise: memory_advice.c, mlock: memory_lock.c). Decoding and Linux's order of errors; the work is the address space's
 // (kernel/aspace.h). Context: system call.
 #include "calls.h"
 
+#include "memory.h"
 #include "process.h"
 
 #include <arch/usercopy.h>
@@ -28,13 +29,14 @@
 #define MAP_NONBLOCK        0x10000u
 #define MAP_HUGETLB         0x40000u
 #define MAP_FIXED_NOREPLACE 0x100000u
+#define MAP_HUGE_SIZES      (31u << 26)
+#define MAP_32BIT           0x40u
 // What MAP_SHARED_VALIDATE accepts; others ignore unknown flags.
 #define MAP_KNOWN                                                                                            \
     (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_GROWSDOWN | 0x0800u | 0x1000u | MAP_LOCKED | MAP_NORESERVE | \
-     MAP_POPULATE | MAP_NONBLOCK | 0x20000u | MAP_HUGETLB | MAP_FIXED_NOREPLACE | 0x4000000u)
+     MAP_POPULATE | MAP_NONBLOCK | 0x20000u | MAP_HUGETLB | MAP_FIXED_NOREPLACE | MAP_HUGE_SIZES)
 #define MIN_ADDRESS   65536u // vm.mmap_min_addr
 #define CAP_SYS_RAWIO 17
-#define CAP_IPC_LOCK  14
 
 static struct aspace *here(void) {
     return current_process()->aspace;
@@ -121,6 +123,27 @@ static int64_t place_decode(uint64_t address, uint64_t flags, struct map_request
     return 0;
 }
 
+// MAP_32BIT: the lowest place between 1 and 2 GiB, as for code that reaches its data by 32 bits.
+static inv_status_t map_low(struct map_request *r, vaddr_t *out_at) {
+    const vaddr_t low = GIB(1), high = GIB(2);
+    struct mapping_info m;
+    r->place = MAP_AT;
+    for (vaddr_t at = low; r->length <= high - low && at <= high - r->length;) {
+        bool any = aspace_describe(here(), at, &m);
+        if (any)
+            mapping_info_put(&m);
+        if (any && m.start < at + r->length) {
+            at = m.end;
+            continue;
+        }
+        r->address = at;
+        inv_status_t s = aspace_map(here(), r, out_at);
+        if (s != INV_ERR_EXISTS) // another thread was faster: look again
+            return s;
+    }
+    return INV_ERR_NO_MEMORY;
+}
+
 static int64_t map_do(struct map_request *r, struct file *file, uint64_t prot, uint64_t flags) {
     struct file_mapping mapping;
     vaddr_t at;
@@ -133,7 +156,8 @@ static int64_t map_do(struct map_request *r, struct file *file, uint64_t prot, u
                               : anonymous_decode(flags & MAP_TYPE, r);
     if (result != 0)
         return result;
-    inv_status_t s = aspace_map(here(), r, &at);
+    bool is_low = (flags & MAP_32BIT) != 0 && !(r->place & MAP_AT);
+    inv_status_t s = is_low ? map_low(r, &at) : aspace_map(here(), r, &at);
     if (file != NULL)
         file_map_end(&mapping);
     else if (r->object != NULL)
@@ -141,8 +165,10 @@ static int64_t map_do(struct map_request *r, struct file *file, uint64_t prot, u
     return s == INV_OK ? (int64_t)at : linux_result(s);
 }
 
-static bool lock_limit_passed(uint64_t length) {
-    return !token_capable(linux_token(), CAP_IPC_LOCK) &&
+// Would length bytes more of what is (to be) locked be too much?
+static bool lock_limit_passed(unsigned mapping_flags, uint64_t length) {
+    return ((mapping_flags | here()->lock_future) & MAPPING_LOCKED) != 0 &&
+           !token_capable(linux_token(), CAP_IPC_LOCK) &&
            here()->locked_bytes + length > linux_limit(LINUX_RLIMIT_MEMLOCK);
 }
 
@@ -161,6 +187,10 @@ int64_t linux_mmap(struct arch_frame *f) {
             file_put(file);
             return -LINUX_EBADF;
         }
+        if ((flags & MAP_HUGETLB) != 0) { // a file of huge pages there is not
+            file_put(file);
+            return -LINUX_EINVAL;
+        }
     } else if (flags & MAP_HUGETLB) {
         return length == 0 ? -LINUX_EINVAL : -LINUX_ENOMEM; // no huge pages are reserved
     }
@@ -177,8 +207,11 @@ int64_t linux_mmap(struct arch_frame *f) {
     r.flags = (flags & MAP_GROWSDOWN ? MAPPING_GROWSDOWN : 0) | (flags & MAP_NORESERVE ? MAPPING_NORESERVE : 0) |
               (flags & MAP_LOCKED ? MAPPING_LOCKED | MAPPING_POPULATE : 0) |
               ((flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE ? MAPPING_POPULATE : 0);
+    result = -LINUX_EPERM;
+    if ((flags & MAP_LOCKED) && !linux_may_lock_memory())
+        goto out;
     result = -LINUX_EAGAIN;
-    if ((flags & MAP_LOCKED) && lock_limit_passed(r.length))
+    if (lock_limit_passed(r.flags, r.length))
         goto out;
     result = map_do(&r, file, prot, flags);
 out:
@@ -195,61 +228,6 @@ int64_t linux_munmap(struct arch_frame *f) {
         return -LINUX_EINVAL;
     return linux_result(aspace_unmap(here(), start, ALIGN_UP(length, PAGE_SIZE)));
 }
-
-int64_t linux_mprotect(struct arch_frame *f) {
-    uint64_t start = LINUX_ARG(f, 0), length = LINUX_ARG(f, 1), prot = LINUX_ARG(f, 2);
-
-    if ((prot & (PROT_GROWSDOWN | PROT_GROWSUP)) == (PROT_GROWSDOWN | PROT_GROWSUP) || (start & ~PAGE_MASK))
-        return -LINUX_EINVAL;
-    if (length == 0)
-        return 0;
-    length = ALIGN_UP(length, PAGE_SIZE);
-    if (start + length <= start)
-        return -LINUX_ENOMEM;
-    if (prot & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC | 8 | PROT_GROWSDOWN | PROT_GROWSUP))
-        return -LINUX_EINVAL;
-    if (start > ARCH_USER_END || length > ARCH_USER_END - start)
-        return -LINUX_ENOMEM;
-    return linux_result(aspace_protect(here(), start, length, prot_decode(prot)));
-}
-
-int64_t linux_brk(struct arch_frame *f) {
-    return (int64_t)aspace_set_brk(here(), LINUX_ARG(f, 0), linux_limit(LINUX_RLIMIT_DATA));
-}
-
-#define MREMAP_MAYMOVE   1u
-#define MREMAP_FIXED     2u
-#define MREMAP_DONTUNMAP 4u
-
-int64_t linux_mremap(struct arch_frame *f) {
-    uint64_t old = LINUX_ARG(f, 0), old_length = LINUX_ARG(f, 1), length = LINUX_ARG(f, 2), flags = LINUX_ARG(f, 3),
-             to = LINUX_ARG(f, 4);
-    vaddr_t at;
-
-    if (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
-        return -LINUX_EINVAL;
-    if ((flags & MREMAP_FIXED) && !(flags & MREMAP_MAYMOVE))
-        return -LINUX_EINVAL;
-    if (flags & MREMAP_DONTUNMAP) // moving pages away from under a mapping is not there
-        return -LINUX_EINVAL;
-    if (old & ~PAGE_MASK)
-        return -LINUX_EINVAL;
-    old_length = ALIGN_UP(old_length, PAGE_SIZE);
-    length = ALIGN_UP(length, PAGE_SIZE);
-    if (length == 0 || old_length == 0) // an old length of zero would duplicate a shared mapping: not there
-        return -LINUX_EINVAL;
-    if (flags & MREMAP_FIXED) {
-        if ((to & ~PAGE_MASK) || length > ARCH_USER_END || to > ARCH_USER_END - length)
-            return -LINUX_EINVAL;
-        if (old + old_length > to && to + length > old)
-            return -LINUX_EINVAL;
-    }
-    inv_status_t s = aspace_remap(here(), old, old_length, length, (flags & MREMAP_MAYMOVE) != 0,
-                                  (flags & MREMAP_FIXED) != 0, to, &at);
-    return s == INV_OK ? (int64_t)at : linux_result(s);
-}
-
-// --- advice and state ---
 
 // Is all of [start, end) mapped? For calls that change nothing and yet report holes.
 struct coverage {
@@ -274,65 +252,191 @@ static bool covered(vaddr_t start, uint64_t length) {
     return c.next >= c.end;
 }
 
-enum {
-    MADV_NORMAL,
-    MADV_RANDOM,
-    MADV_SEQUENTIAL,
-    MADV_WILLNEED,
-    MADV_DONTNEED,
-    MADV_FREE = 8,
-    MADV_REMOVE,
-    MADV_DONTFORK,
-    MADV_DOFORK,
-    MADV_MERGEABLE,
-    MADV_UNMERGEABLE,
-    MADV_HUGEPAGE,
-    MADV_NOHUGEPAGE,
-    MADV_DONTDUMP,
-    MADV_DODUMP,
-    MADV_WIPEONFORK,
-    MADV_KEEPONFORK,
-    MADV_COLD,
-    MADV_PAGEOUT,
-    MADV_POPULATE_READ,
-    MADV_POPULATE_WRITE,
-    MADV_DONTNEED_LOCKED
-};
+// With PROT_GROWSDOWN the range begins where the stack does; 0, or the error.
+static int64_t protect_from_stack(uint64_t *inout_start, uint64_t *inout_length) {
+    struct mapping_info m;
+    uint64_t end = *inout_start + *inout_length;
+    if (!aspace_describe(here(), *inout_start, &m))
+        return -LINUX_ENOMEM;
+    mapping_info_put(&m);
+    if (m.start >= end)
+        return -LINUX_ENOMEM;
+    if (!(m.flags & MAPPING_GROWSDOWN))
+        return -LINUX_EINVAL;
+    *inout_length = end - m.start;
+    *inout_start = m.start;
+    return 0;
+}
 
-int64_t linux_madvise(struct arch_frame *f) {
-    uint64_t start = LINUX_ARG(f, 0), length = ALIGN_UP(LINUX_ARG(f, 1), PAGE_SIZE);
-    int advice = (int)LINUX_ARG(f, 2);
-
-    switch (advice) {
-    case MADV_NORMAL:
-    case MADV_RANDOM:
-    case MADV_SEQUENTIAL:
-    case MADV_WILLNEED:
-    case MADV_DONTNEED:
-    case MADV_FREE:
-    case MADV_HUGEPAGE:
-    case MADV_NOHUGEPAGE:
-    case MADV_DONTDUMP:
-    case MADV_DODUMP:
-    case MADV_COLD:
-    case MADV_PAGEOUT:
-    case MADV_DONTNEED_LOCKED: break;
-    default: return -LINUX_EINVAL; // the others would have to be kept: said, not ignored
-    }
-    if ((start & ~PAGE_MASK) || (LINUX_ARG(f, 1) != 0 && length == 0) || start + length < start)
+static int64_t protect_check(uint64_t start, uint64_t length, uint64_t prot) {
+    if ((prot & (PROT_GROWSDOWN | PROT_GROWSUP)) == (PROT_GROWSDOWN | PROT_GROWSUP) || (start & ~PAGE_MASK))
         return -LINUX_EINVAL;
     if (length == 0)
         return 0;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (start + length <= start)
+        return -LINUX_ENOMEM;
+    if (prot & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC | 8 | PROT_GROWSDOWN | PROT_GROWSUP))
+        return -LINUX_EINVAL;
     if (start > ARCH_USER_END || length > ARCH_USER_END - start)
         return -LINUX_ENOMEM;
-    if (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED || advice == MADV_FREE)
-        return linux_result(aspace_discard(here(), start, length));
-    return covered(start, length) ? 0 : -LINUX_ENOMEM;
+    return 0;
 }
+
+static int64_t protect(uint64_t start, uint64_t length, uint64_t prot) {
+    int64_t result = protect_check(start, length, prot);
+    if (result != 0 || length == 0)
+        return result;
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (prot & PROT_GROWSDOWN) {
+        result = protect_from_stack(&start, &length);
+        if (result != 0)
+            return result;
+    } else if (prot & PROT_GROWSUP) { // no stack grows that way here
+        return covered(start, 1) ? -LINUX_EINVAL : -LINUX_ENOMEM;
+    }
+    return linux_result(aspace_protect(here(), start, length, prot_decode(prot)));
+}
+
+int64_t linux_mprotect(struct arch_frame *f) {
+    return protect(LINUX_ARG(f, 0), LINUX_ARG(f, 1), LINUX_ARG(f, 2));
+}
+
+// --- protection keys: the processor has none ---
+
+int64_t linux_pkey_mprotect(struct arch_frame *f) {
+    uint64_t prot = LINUX_ARG(f, 2), start = LINUX_ARG(f, 0), length = LINUX_ARG(f, 1);
+    bool checked = !(start & ~PAGE_MASK) && length != 0;
+    if ((int)LINUX_ARG(f, 3) != -1 && checked) {
+        int64_t result = protect_check(start, length, prot);
+        return result != 0 ? result : -LINUX_EINVAL;
+    }
+    return protect(start, length, prot);
+}
+
+int64_t linux_pkey_alloc(struct arch_frame *f) {
+    enum { PKEY_RIGHTS = 3 };
+    return LINUX_ARG(f, 0) != 0 || (LINUX_ARG(f, 1) & ~(uint64_t)PKEY_RIGHTS) != 0 ? -LINUX_EINVAL : -LINUX_ENOSPC;
+}
+
+int64_t linux_pkey_free(struct arch_frame *f) {
+    return -LINUX_EINVAL;
+}
+
+int64_t linux_brk(struct arch_frame *f) {
+    struct aspace *as = here();
+    vaddr_t old = as->brk, wanted = LINUX_ARG(f, 0);
+    if (likely(as->lock_future == 0) || wanted <= old)
+        return (int64_t)aspace_set_brk(as, wanted, linux_limit(LINUX_RLIMIT_DATA));
+    if (lock_limit_passed(0, wanted - old))
+        return (int64_t)old;
+    vaddr_t brk = aspace_set_brk(as, wanted, linux_limit(LINUX_RLIMIT_DATA));
+    vaddr_t start = ALIGN_UP(old, (vaddr_t)PAGE_SIZE), end = ALIGN_UP(brk, (vaddr_t)PAGE_SIZE);
+    if (!(as->lock_future & MAPPING_LOCK_ONFAULT) && end > start)
+        (void)!aspace_populate(as, start, end - start, POPULATE_LOCK);
+    return (int64_t)brk;
+}
+
+#define MREMAP_MAYMOVE   1u
+#define MREMAP_FIXED     2u
+#define MREMAP_DONTUNMAP 4u
+
+// What mremap moves or grows: its errors that the address space does not know of, and whether it is locked.
+static int64_t remap_check(uint64_t old, uint64_t old_length, uint64_t length, bool *out_locked) {
+    struct mapping_info m;
+    *out_locked = false;
+    if (!aspace_describe(here(), old, &m))
+        return -LINUX_EFAULT;
+    mapping_info_put(&m);
+    if (old < m.start)
+        return -LINUX_EFAULT;
+    if (old_length == 0 && !(m.flags & MAPPING_SHARED))
+        return -LINUX_EINVAL;
+    *out_locked = (m.flags & (MAPPING_LOCKED | MAPPING_LOCK_ONFAULT)) == MAPPING_LOCKED;
+    if (length > old_length && old_length <= m.end - old && (m.flags & MAPPING_LOCKED) != 0 &&
+        lock_limit_passed(m.flags, length - old_length))
+        return -LINUX_EAGAIN;
+    return 0;
+}
+
+int64_t linux_mremap(struct arch_frame *f) {
+    uint64_t old = LINUX_ARG(f, 0), old_length = LINUX_ARG(f, 1), length = LINUX_ARG(f, 2), flags = LINUX_ARG(f, 3),
+             to = LINUX_ARG(f, 4);
+    bool fixed = flags & MREMAP_FIXED, keep = flags & MREMAP_DONTUNMAP, locked;
+    vaddr_t at;
+
+    if (flags & ~(uint64_t)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP))
+        return -LINUX_EINVAL;
+    if (fixed && !(flags & MREMAP_MAYMOVE))
+        return -LINUX_EINVAL;
+    if (keep && (!(flags & MREMAP_MAYMOVE) || old_length != length))
+        return -LINUX_EINVAL;
+    if (old & ~PAGE_MASK)
+        return -LINUX_EINVAL;
+    old_length = ALIGN_UP(old_length, PAGE_SIZE);
+    length = ALIGN_UP(length, PAGE_SIZE);
+    if (length == 0)
+        return -LINUX_EINVAL;
+    if (fixed || keep) {
+        if ((to & ~PAGE_MASK) || length > ARCH_USER_END || to > ARCH_USER_END - length)
+            return -LINUX_EINVAL;
+        if (old + old_length > to && to + length > old)
+            return -LINUX_EINVAL;
+    }
+    int64_t result = remap_check(old, old_length, length, &locked);
+    if (result != 0)
+        return result;
+    unsigned how = (flags & MREMAP_MAYMOVE ? REMAP_MAY_MOVE : 0) | (fixed ? REMAP_FIXED : 0) | (keep ? REMAP_KEEP : 0);
+    inv_status_t s = aspace_remap(here(), old, old_length, length, how, to, &at);
+    if (s == INV_OK && locked) // also what was there: a move leaves its entries behind
+        (void)!aspace_populate(here(), at, length, POPULATE_LOCK);
+    return s == INV_OK ? (int64_t)at : linux_result(s);
+}
+
+// Linux 6.1's emulation: a page range of a shared mapping is mapped anew, from elsewhere in its file.
+int64_t linux_remap_file_pages(struct arch_frame *f) {
+    uint64_t start = LINUX_ARG(f, 0) & PAGE_MASK, length = LINUX_ARG(f, 1) & PAGE_MASK, first = LINUX_ARG(f, 3);
+    struct mapping_info m;
+    vaddr_t at;
+    if (LINUX_ARG(f, 2) != 0 || start + length <= start || first + (length >> PAGE_SHIFT) < first)
+        return -LINUX_EINVAL;
+    if (!aspace_describe(here(), start, &m))
+        return -LINUX_EINVAL;
+    int64_t result = -LINUX_EINVAL;
+    if (start >= m.start && (m.flags & MAPPING_SHARED) && start + length <= m.end &&
+        first <= (VMO_MAX_SIZE - length) >> PAGE_SHIFT) {
+        struct map_request r = {.address = start,
+                                .length = length,
+                                .prot = m.prot,
+                                .max_prot = m.max_prot,
+                                .flags = MAPPING_SHARED | MAPPING_POPULATE |
+                                         (m.flags & (MAPPING_LOCKED | MAPPING_LOCK_ONFAULT | MAPPING_DONTFORK)),
+                                .place = MAP_AT | MAP_REPLACE,
+                                .object = m.object,
+                                .object_offset = first << PAGE_SHIFT,
+                                .owner = m.owner};
+        result = linux_result(aspace_map(here(), &r, &at));
+    }
+    mapping_info_put(&m);
+    return result;
+}
+
+// --- state ---
 
 #define MS_ASYNC      1u
 #define MS_INVALIDATE 2u
 #define MS_SYNC       4u
+
+static bool locked_in(vaddr_t start, vaddr_t end) {
+    struct mapping_info m;
+    while (start < end && aspace_describe(here(), start, &m)) {
+        mapping_info_put(&m);
+        if (m.start < end && (m.flags & MAPPING_LOCKED))
+            return true;
+        start = m.end;
+    }
+    return false;
+}
 
 // Files are memory alone so far: nothing has to be written back, and the arguments are checked all the same.
 int64_t linux_msync(struct arch_frame *f) {
@@ -343,12 +447,55 @@ int64_t linux_msync(struct arch_frame *f) {
         return -LINUX_EINVAL;
     if (start + length < start || start > ARCH_USER_END || length > ARCH_USER_END - start)
         return -LINUX_ENOMEM;
-    return length == 0 || covered(start, length) ? 0 : -LINUX_ENOMEM;
+    if (length == 0)
+        return 0;
+    if ((flags & MS_INVALIDATE) && locked_in(start, start + length))
+        return -LINUX_EBUSY;
+    return covered(start, length) ? 0 : -LINUX_ENOMEM;
+}
+
+// Who may neither own nor write a file is not told which of its pages are in memory.
+static bool may_look(const struct mapping *m) {
+    if (m->owner == NULL)
+        return true;
+    struct inode *i = file_of_mapping(m->owner)->inode;
+    return i->uid == linux_token()->fsuid || token_capable(linux_token(), CAP_FOWNER) ||
+           vfs_permission(i, linux_token(), WANT_WRITE) == INV_OK;
+}
+
+struct residence {
+    vaddr_t next, end; // still to be told
+    uint8_t *out;
+};
+
+// Is the page in the private layer, if not in the page table (after fork, after a move)?
+static bool written(const struct mapping *m, vaddr_t va) {
+    uint64_t index = (m->flags & MAPPING_GROWSDOWN ? m->anon_anchor - 1 - va : va - m->anon_anchor) >> PAGE_SHIFT,
+             found;
+    return m->anon != NULL && vmo_next_resident(m->anon, index, &found) && found == index;
+}
+
+static bool residence_visit(const struct mapping *m, void *arg) {
+    struct residence *r = arg;
+    paddr_t pa;
+    unsigned flags;
+    if (m->end <= r->next)
+        return true;
+    if (m->start > r->next)
+        return false;
+    bool look = may_look(m);
+    for (; r->next < MIN(m->end, r->end); r->next += PAGE_SIZE) {
+        uint64_t index = (m->object_offset + (r->next - m->start)) >> PAGE_SHIFT, found;
+        bool there = arch_mmu_query(&m->aspace->arch, r->next, &pa, &flags) || written(m, r->next);
+        if (!there && m->object != NULL)
+            there = !look || (vmo_next_resident(m->object, index, &found) && found == index);
+        *r->out++ = there || !look;
+    }
+    return r->next < r->end;
 }
 
 int64_t linux_mincore(struct arch_frame *f) {
     uint64_t start = LINUX_ARG(f, 0), pages = ALIGN_UP(LINUX_ARG(f, 1), PAGE_SIZE) >> PAGE_SHIFT, out = LINUX_ARG(f, 2);
-    struct aspace *as = here();
     uint8_t vector[64];
 
     if (start & ~PAGE_MASK)
@@ -357,70 +504,18 @@ int64_t linux_mincore(struct arch_frame *f) {
         return -LINUX_ENOMEM;
     if (out > ARCH_USER_END || pages > ARCH_USER_END - out)
         return -LINUX_EFAULT;
-    if (pages != 0 && !covered(start, pages << PAGE_SHIFT))
-        return -LINUX_ENOMEM;
     for (uint64_t at = 0; at < pages;) {
         size_t n = MIN(pages - at, sizeof(vector));
-        mutex_lock(&as->lock);
-        for (size_t i = 0; i < n; i++) {
-            paddr_t pa;
-            unsigned flags;
-            vector[i] = arch_mmu_query(&as->arch, start + ((at + i) << PAGE_SHIFT), &pa, &flags);
-        }
-        mutex_unlock(&as->lock);
-        if (arch_copy_to_user((void user_ptr *)(out + at), vector, n) != INV_OK)
+        struct residence r = {start + (at << PAGE_SHIFT), start + ((at + n) << PAGE_SHIFT), vector};
+        aspace_for_each(here(), residence_visit, &r);
+        size_t told = n - ((r.end - r.next) >> PAGE_SHIFT);
+        if (told != 0 && arch_copy_to_user((void user_ptr *)(out + at), vector, told) != INV_OK)
             return -LINUX_EFAULT;
+        if (told < n)
+            return -LINUX_ENOMEM;
         at += n;
         if (thread_killed(current_thread()))
             return -LINUX_EINTR;
     }
-    return 0;
-}
-
-// --- locking: memory is never paged out, so a lock is an account and a promise that is already kept ---
-
-static int64_t lock_range(uint64_t start, uint64_t length, bool lock) {
-    length = ALIGN_UP(length + (start & ~PAGE_MASK), PAGE_SIZE);
-    start = ALIGN_DOWN(start, PAGE_SIZE);
-    if (lock) {
-        if (linux_limit(LINUX_RLIMIT_MEMLOCK) == 0 && !token_capable(linux_token(), CAP_IPC_LOCK))
-            return -LINUX_EPERM;
-        if (lock_limit_passed(length))
-            return -LINUX_ENOMEM;
-    }
-    if (start + length < start)
-        return -LINUX_EINVAL;
-    if (length == 0)
-        return 0;
-    if (start > ARCH_USER_END || length > ARCH_USER_END - start || !covered(start, length))
-        return -LINUX_ENOMEM;
-    return 0;
-}
-
-int64_t linux_mlock(struct arch_frame *f) {
-    return lock_range(LINUX_ARG(f, 0), LINUX_ARG(f, 1), true);
-}
-
-int64_t linux_mlock2(struct arch_frame *f) {
-    return LINUX_ARG(f, 2) & ~1ull ? -LINUX_EINVAL : lock_range(LINUX_ARG(f, 0), LINUX_ARG(f, 1), true);
-}
-
-int64_t linux_munlock(struct arch_frame *f) {
-    return lock_range(LINUX_ARG(f, 0), LINUX_ARG(f, 1), false);
-}
-
-int64_t linux_mlockall(struct arch_frame *f) {
-    uint64_t flags = LINUX_ARG(f, 0);
-
-    if (flags == 0 || flags & ~7ull || flags == 4)
-        return -LINUX_EINVAL;
-    if (token_capable(linux_token(), CAP_IPC_LOCK))
-        return 0;
-    if (linux_limit(LINUX_RLIMIT_MEMLOCK) == 0)
-        return -LINUX_EPERM;
-    return !(flags & 1) || here()->mapped_bytes <= linux_limit(LINUX_RLIMIT_MEMLOCK) ? 0 : -LINUX_ENOMEM;
-}
-
-int64_t linux_munlockall(struct arch_frame *f) {
     return 0;
 }

@@ -32,8 +32,10 @@ struct mapping_owner {
 #define MAPPING_FIXED_KERNEL (1u << 4) // vDSO, vvar: not copied lazily, cannot be changed to writable; unmap allowed
 #define MAPPING_DONTFORK     (1u << 5)
 #define MAPPING_LOCKED       (1u << 6)
-#define MAPPING_NORESERVE    (1u << 8) // not weighed against the memory there is
-#define MAPPING_POPULATE     (1u << 7) // fault everything in at map time
+#define MAPPING_WIPEONFORK   (1u << 9)  // private: a child finds zeros
+#define MAPPING_LOCK_ONFAULT (1u << 10) // with MAPPING_LOCKED: not faulted in
+#define MAPPING_NORESERVE    (1u << 8)  // not weighed against the memory there is
+#define MAPPING_POPULATE     (1u << 7)  // fault everything in at map time
 
 struct mapping {
     struct rb_node node; // as->lock: by start
@@ -62,14 +64,15 @@ struct aspace {
     struct rb_tree mappings;
     struct rb_tree gaps;
     unsigned mapping_count;
-    uint64_t mapped_bytes, locked_bytes;
-    vaddr_t mmap_top;           // search for free space goes down from here
-    vaddr_t brk_start, brk;     // program break; kept for the personality
-    uint64_t stack_limit;       // bytes a growing stack may have
-    uint64_t address_limit;     // RLIMIT_AS in bytes, UINT64_MAX: none
-    struct mapping *last_found; // cache of the last lookup
-    uint32_t charged_tables;    // table pages charged to the job so far
-    uint32_t id;                // immutable: unique number for the TLB audit
+    uint64_t mapped_bytes, locked_bytes; // locked: in mappings with MAPPING_LOCKED
+    unsigned lock_future;                // MAPPING_LOCKED, MAPPING_LOCK_ONFAULT: what new mappings get
+    vaddr_t mmap_top;                    // search for free space goes down from here
+    vaddr_t brk_start, brk;              // program break; kept for the personality
+    uint64_t stack_limit;                // bytes a growing stack may have
+    uint64_t address_limit;              // RLIMIT_AS in bytes, UINT64_MAX: none
+    struct mapping *last_found;          // cache of the last lookup
+    uint32_t charged_tables;             // table pages charged to the job so far
+    uint32_t id;                         // immutable: unique number for the TLB audit
     /* atomic: */
     _Atomic uint64_t resident; // pages in the table
     _Atomic uint64_t resident_peak;
@@ -116,9 +119,30 @@ must_check inv_status_t aspace_map(struct aspace *a, const struct map_request *r
 must_check inv_status_t aspace_unmap(struct aspace *a, vaddr_t start, uint64_t length);
 // NO_MEMORY if a part is not mapped (what stands before the hole has been changed, as Linux does), ACCESS beyond max_prot.
 must_check inv_status_t aspace_protect(struct aspace *a, vaddr_t start, uint64_t length, unsigned prot);
-// mremap: grows or shrinks in place, or moves (may_move; fixed: to exactly new_address, unmapping what is there). FAULT: range not in one mapping; NO_MEMORY; INVALID.
+// mremap: grows or shrinks in place, or moves. FAULT: range not in one mapping; NO_MEMORY; INVALID.
+#define REMAP_MAY_MOVE (1u << 0)
+#define REMAP_FIXED    (1u << 1) // to exactly new_address, unmapping what is there
+#define REMAP_KEEP     (1u << 2) // moves the pages, and leaves an empty mapping behind; lengths are equal
 must_check inv_status_t aspace_remap(struct aspace *a, vaddr_t old, uint64_t old_length, uint64_t new_length,
-                                     bool may_move, bool fixed, vaddr_t new_address, vaddr_t *out_address);
+                                     unsigned how, vaddr_t new_address, vaddr_t *out_address);
+// Takes flags (MAPPING_*: DONTFORK, WIPEONFORK, LOCKED, LOCK_ONFAULT) from what is mapped in the range, and gives others. NO_MEMORY: a hole; what stands before it
+// has been changed. Kernel's own mappings and devices are never locked.
+must_check inv_status_t aspace_change_flags(struct aspace *a, vaddr_t start, uint64_t length, unsigned clear,
+                                            unsigned set);
+// Faults pages in. FAULT: not mapped, or not to be accessed so; RANGE: behind the end of the object; NO_MEMORY, INTERRUPTED.
+enum populate { POPULATE_LOCK /* as the mapping will be used */, POPULATE_READ, POPULATE_WRITE };
+must_check inv_status_t aspace_populate(struct aspace *a, vaddr_t start, uint64_t length, enum populate how);
+// What is mapped at va, or first above it; false: nothing. object and owner (or NULL) are counted for the caller, who gives them back.
+struct mapping_info {
+    vaddr_t start, end;
+    unsigned prot, max_prot, flags;
+    struct vmo *object;
+    uint64_t object_offset; // of start
+    struct mapping_owner *owner;
+};
+bool aspace_describe(struct aspace *a, vaddr_t va, struct mapping_info *out);
+void mapping_info_put(struct mapping_info *i); // may sleep
+
 // madvise(DONTNEED): private pages are dropped. NO_MEMORY if a part is not mapped.
 must_check inv_status_t aspace_discard(struct aspace *a, vaddr_t start, uint64_t length);
 // Moves the program break; returns the new one, or the old one when it cannot (as brk does). data_limit: RLIMIT_DATA bytes.
@@ -128,7 +152,6 @@ void aspace_for_each(struct aspace *a, bool (*fn)(const struct mapping *m, void 
 uint64_t mapping_resident(const struct mapping *m); // pages present (for smaps, statm); lock held
 // Another process's memory (ptrace, /proc/PID/mem, cmdline): kernel buffer to or from a; *out_done bytes. FAULT.
 inv_status_t aspace_access(struct aspace *a, vaddr_t address, void *buffer, size_t n, bool write, size_t *out_done);
-// mincore-like query and lock are later families.
 
 // Futex keys: for shared = true resolves the object and offset behind address (faulting the page in if need be); *out_object is not counted beyond the lock: the caller
 // gets a pointer that it puts. For a private mapping: the address space itself. FAULT, INVALID (alignment).

@@ -202,19 +202,21 @@ static bool remap_body(struct job *job, struct aspace *as) {
     SELFTEST_CHECK(map_at(as, AT, 8 * PAGE_SIZE, NULL, 0) == INV_OK);
     for (unsigned i = 0; i < 8; i++)
         SELFTEST_CHECK(word_write(as, AT + i * PAGE_SIZE, i + 1));
-    SELFTEST_CHECK(aspace_remap(as, AT, 8 * PAGE_SIZE, 16 * PAGE_SIZE, false, false, 0, &to) == INV_OK && to == AT &&
+    SELFTEST_CHECK(aspace_remap(as, AT, 8 * PAGE_SIZE, 16 * PAGE_SIZE, 0, 0, &to) == INV_OK && to == AT &&
                    word_write(as, AT + 15 * PAGE_SIZE, 16));
     SELFTEST_CHECK(map_at(as, AT + 16 * PAGE_SIZE, PAGE_SIZE, NULL, MAPPING_SHARED * 0 + MAPPING_DONTFORK) == INV_OK);
-    SELFTEST_CHECK(aspace_remap(as, AT, 16 * PAGE_SIZE, 32 * PAGE_SIZE, false, false, 0, &to) == INV_ERR_NO_MEMORY);
-    SELFTEST_CHECK(aspace_remap(as, AT + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 8 * PAGE_SIZE, true, false, 0, &to) == INV_OK &&
+    SELFTEST_CHECK(aspace_remap(as, AT, 16 * PAGE_SIZE, 32 * PAGE_SIZE, 0, 0, &to) == INV_ERR_NO_MEMORY);
+    SELFTEST_CHECK(aspace_remap(as, AT + 4 * PAGE_SIZE, 4 * PAGE_SIZE, 8 * PAGE_SIZE, REMAP_MAY_MOVE, 0, &to) ==
+                       INV_OK &&
                    to != AT);
     SELFTEST_CHECK(word_is(as, to, 5) && word_is(as, to + 3 * PAGE_SIZE, 8) && word_is(as, to + 4 * PAGE_SIZE, 0) &&
                    word_write(as, to + 4 * PAGE_SIZE, 3));
     SELFTEST_CHECK(word_faults(as, AT + 4 * PAGE_SIZE) && word_is(as, AT + 3 * PAGE_SIZE, 4) &&
                    word_is(as, AT + 8 * PAGE_SIZE, 0));
     SELFTEST_CHECK(word_is(as, AT + 15 * PAGE_SIZE, 16));
-    SELFTEST_CHECK(aspace_remap(as, to, 8 * PAGE_SIZE, PAGE_SIZE, true, true, 4 * AT, &to) == INV_OK && to == 4 * AT &&
-                   word_is(as, to, 5));
+    SELFTEST_CHECK(aspace_remap(as, to, 8 * PAGE_SIZE, PAGE_SIZE, REMAP_MAY_MOVE | REMAP_FIXED, 4 * AT, &to) ==
+                       INV_OK &&
+                   to == 4 * AT && word_is(as, to, 5));
     return true;
 }
 static bool remap(void) {
@@ -313,7 +315,7 @@ static bool duplicate_over_itself_body(struct job *job, struct aspace *as) {
     SELFTEST_CHECK(vmo_create(job, 2 * PAGE_SIZE, &v) == INV_OK);
     SELFTEST_CHECK(map_at(as, AT, 2 * PAGE_SIZE, v, MAPPING_SHARED) == INV_OK);
     vmo_put(v);
-    SELFTEST_CHECK(aspace_remap(as, AT, 0, 2 * PAGE_SIZE, true, true, AT, &at) == INV_ERR_INVALID);
+    SELFTEST_CHECK(aspace_remap(as, AT, 0, 2 * PAGE_SIZE, REMAP_MAY_MOVE | REMAP_FIXED, AT, &at) == INV_ERR_INVALID);
     SELFTEST_CHECK(as->mapping_count == 1 && word_is(as, AT, 0));
     return true;
 }

@@ -44,7 +44,7 @@ static inv_status_t life(struct job *job) {
     if (status == INV_OK)
         status = aspace_protect(as, 2 * AT + 40 * PAGE_SIZE, 5 * PAGE_SIZE, MMU_READ);
     if (status == INV_OK)
-        status = aspace_remap(as, 2 * AT, 8 * PAGE_SIZE, 16 * PAGE_SIZE, true, false, 0, &to);
+        status = aspace_remap(as, 2 * AT, 8 * PAGE_SIZE, 16 * PAGE_SIZE, REMAP_MAY_MOVE, 0, &to);
     if (status == INV_OK)
         status = aspace_discard(as, 2 * AT + 33 * PAGE_SIZE, PAGE_SIZE);
     if (status == INV_OK)

@@ -55,6 +55,28 @@ bool sched_boost(struct thread *t, uint8_t priority) {
     return update_priority(t);
 }
 
+void sched_wanted(struct thread *t, bool wanted) {
+    irq_flags_t flags;
+
+    if (atomic_load_explicit(&t->sched.wanted, memory_order_relaxed) == wanted)
+        return;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    bool queued = t->sched.queued && is_fair(t);
+    if (queued)
+        run_queue_remove(q, t);
+    atomic_store_explicit(&t->sched.wanted, wanted, memory_order_relaxed);
+    if (!wanted) {
+        t->sched.context->virtual_time += t->sched.context->borrowed;
+        t->sched.context->borrowed = 0;
+    }
+    if (queued) {
+        run_queue_insert(q, t, false);
+        if (run_queue_first(q) == t && priority_of(q->current) == PRIORITY_FAIR)
+            sched_kick(q); // its processor looks whether it is due
+    }
+    spin_unlock_irq(&q->lock, flags);
+}
+
 static bool params_valid(const struct sched_params *p) {
     if (p->slice && (p->slice < SLICE_MIN || p->slice > SLICE_MAX))
         return false;

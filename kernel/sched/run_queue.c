@@ -45,7 +45,18 @@ static bool vt_before(const struct thread *a, const struct thread *b) {
     return (int64_t)(a->sched.context->virtual_time - b->sched.context->virtual_time) < 0;
 }
 
+// Others wait for a lock that t holds: it goes first, or they would wait for its turn among all who can run, and more would come to wait with them.
+static void lend(const struct run_queue *q, struct sched_context *c) {
+    int64_t owed = (int64_t)(c->virtual_time - q->min_virtual_time);
+    if (owed <= 0)
+        return;
+    c->virtual_time -= (uint64_t)owed;
+    c->borrowed += (uint64_t)owed;
+}
+
 static void fair_insert(struct run_queue *q, struct thread *t) {
+    if (unlikely(atomic_load_explicit(&t->sched.wanted, memory_order_relaxed)))
+        lend(q, t->sched.context);
     struct rb_node **link = &q->fair.root, *parent = NULL;
     bool first = true;
     while (*link) {

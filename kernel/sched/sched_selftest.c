@@ -3,6 +3,7 @@
 //
 // Self-tests of the scheduler in the booted kernel: order, preemption, shares, affinity, balance.
 #include <kernel/debug.h>
+#include <kernel/mutex.h>
 #include <kernel/selftest_threads.h>
 #include <kernel/time.h>
 #include <kernel/wait.h>
@@ -177,6 +178,67 @@ static bool groups_share(void) {
     return false;
 }
 SELFTEST("sched/groups_share_alike_however_many_threads_they_have", groups_share);
+
+// A holder of a mutex computes among a crowd, while another fair thread waits for the mutex: the crowd waits too. out: what the holder needed, and what
+// the crowd had meanwhile.
+static struct mutex wanted_mutex;
+static _Atomic uint32_t wanted_held;
+
+static void wanted_holder(void *arg) {
+    mutex_lock(&wanted_mutex);
+    atomic_store(&wanted_held, 1);
+    while (sched_runtime(current_thread()) < 40 * NSEC_PER_MSEC)
+        arch_pause();
+    mutex_unlock(&wanted_mutex);
+}
+
+static void wanted_waiter(void *arg) {
+    mutex_lock(&wanted_mutex);
+    mutex_unlock(&wanted_mutex);
+}
+
+static nstime_t time_of(struct thread *const *t, unsigned n) {
+    nstime_t sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        sum += sched_runtime(t[i]);
+    return sum;
+}
+
+static bool measure_wanted(nstime_t *out_crowd) {
+    unsigned cpu = selftest_cpu(cpu_count - 1);
+    struct thread *t[CROWD];
+    mutex_init(&wanted_mutex, LOCK_RANK_PROCESS);
+    atomic_store(&hog_stop, 0);
+    atomic_store(&hog_running, 0);
+    atomic_store(&wanted_held, 0);
+    rise_above();
+    struct thread *holder = selftest_thread(wanted_holder, NULL, PRIORITY_FAIR, cpu);
+    SELFTEST_CHECK(holder && selftest_wait_for(&wanted_held, 1));
+    for (unsigned i = 0; i < CROWD; i++)
+        t[i] = selftest_thread(hog, NULL, PRIORITY_FAIR, cpu);
+    bool running = selftest_wait_for(&hog_running, CROWD);
+    struct thread *waiter = selftest_thread(wanted_waiter, NULL, PRIORITY_FAIR, cpu);
+    selftest_sleep(5 * NSEC_PER_MSEC); // the waiter queues
+    nstime_t before = time_of(t, CROWD);
+    bool joined = selftest_join_all(holder, waiter);
+    *out_crowd = time_of(t, CROWD) - before;
+    atomic_store(&hog_stop, 1);
+    for (unsigned i = 0; i < CROWD; i++)
+        joined &= selftest_join(t[i]);
+    go_back();
+    SELFTEST_CHECK(running && joined);
+    return true;
+}
+
+static bool wanted_goes_first(void) {
+    nstime_t crowd;
+    for (unsigned attempt = 0; attempt < 5; attempt++) {
+        if (measure_wanted(&crowd) && crowd < 60 * NSEC_PER_MSEC) // by turns it would be eight times 40 ms
+            return true;
+    }
+    return false;
+}
+SELFTEST("sched/a_holder_that_is_waited_for_goes_before_a_crowd", wanted_goes_first);
 
 static bool round_robin_rotates(void) {
     struct thread *t[3];

@@ -11,7 +11,8 @@
 // A thread that finds the mutex held first spins a little while the owner is running, and then queues by priority and sleeps. To a waiter above the fair
 // class the owner hands the mutex over, so that nobody overtakes it. In the fair class it sets the mutex free and wakes the first waiter: a thread that is
 // running may be faster (else every turn of a contended lock would cost a switch), but only PASSED_MAX times for each waiter; then that one is handed
-// the mutex too.
+// the mutex too. An owner of the fair class that others wait for is queued in front of its class (sched_wanted): preempted among hundreds, it would make
+// all who come by wait for its turn, and a lock that is passed on in order does not get rid of such a queue again.
 //
 // Priority inheritance. An owner's effective priority is the greatest of its own and of the first waiters of all contended mutexes that it holds
 // (thread->sched.contended, mutex->top_priority: both under the owner's thread lock). When a waiter comes, leaves or changes priority, mutex_reprioritise goes
@@ -130,6 +131,7 @@ static bool inherit(struct thread *t) {
     struct mutex *m;
     list_for_each(m, &t->sched.contended, held)
         most = MAX(most, m->top_priority);
+    sched_wanted(t, most != 0);
     return sched_boost(t, most);
 }
 

@@ -103,6 +103,9 @@ bool sched_boost(struct thread *t, uint8_t priority) {
     atomic_store(&t->sched.priority, MAX(t->sched.base_priority, priority));
     return atomic_load(&t->sched.priority) != before;
 }
+void sched_wanted(struct thread *t, bool wanted) {
+    atomic_store(&t->sched.wanted, wanted);
+}
 
 // --- tests ---
 
@@ -141,6 +144,7 @@ static void *worker(void *arg) {
         mutex_unlock(&m);
     }
     spin_lock(&current_thread()->lock);
+    assert(!atomic_load(&current_thread()->sched.wanted));
     assert(list_empty(&current_thread()->sched.contended) && !current_thread()->sched.blocked_on);
     spin_unlock(&current_thread()->lock);
     assert(atomic_load(&current_thread()->sched.priority) == current_thread()->sched.base_priority);

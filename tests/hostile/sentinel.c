@@ -164,6 +164,53 @@ void sentinel_start(uint64_t seed) {
     }
 }
 
+// One line of a file, to standard error.
+static void file_tell(const char *path) {
+    char text[400];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd == -1 ? -1 : read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n > 0) {
+        text[n] = 0;
+        text[strcspn(text, "\n")] = 0;
+        fprintf(stderr, "%s: %s\n", path, text);
+    }
+}
+
+// What the machine looks like when the sentinel is silent: load, the sentinel, its children, how many processes in which state.
+static void silence_tell(void) {
+    char path[300], text[400], states[128] = {0};
+    unsigned count[128] = {0};
+    DIR *list = opendir("/proc");
+    file_tell("/proc/loadavg");
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        int pid = atoi(entry->d_name), parent = 0, fd;
+        snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+        if (pid == 0 || (fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+            continue;
+        }
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+        close(fd);
+        text[n > 0 ? n : 0] = 0;
+        char *end = strrchr(text, ')'), state = '?';
+        if (end && sscanf(end + 1, " %c %d", &state, &parent) == 2) {
+            count[state & 127]++;
+            states[state & 127] = state;
+        }
+        if (pid == sentinel_pid || parent == sentinel_pid) {
+            file_tell(path);
+        }
+    }
+    for (int i = 0; i < 128; i++) {
+        if (states[i]) {
+            fprintf(stderr, "processes in state %c: %u\n", i, count[i]);
+        }
+    }
+    if (list) {
+        closedir(list);
+    }
+}
+
 const char *sentinel_check(void) {
     char byte = '?';
     if (waitpid(sentinel_pid, NULL, WNOHANG) != 0) {
@@ -176,6 +223,7 @@ const char *sentinel_check(void) {
     int ready;
     while ((ready = poll(&wanted, 1, ANSWER_MS)) == -1 && errno == EINTR) {}
     if (ready != 1 || read(answer[0], &byte, 1) != 1) {
+        silence_tell();
         return "the sentinel does not answer";
     }
     switch (byte) {

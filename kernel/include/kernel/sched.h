@@ -44,6 +44,7 @@ struct sched_context {
     /* run queue lock of the thread's processor: */
     struct sched_group *group; // counted, never NULL
     uint32_t queued_weight;    // what group and run queue count for it while it is queued
+    uint64_t borrowed;         // virtual time that it was let off while others waited for it; paid back by sched_wanted
     uint64_t virtual_time; // fair: weighted runtime, on the scale of that run queue
     nstime_t slice_used;   // of the slice begun
     nstime_t runtime;      // total, charged at every switch
@@ -74,6 +75,7 @@ struct sched_thread {
     bool queued;                      // run queue lock
     cpuset_t affinity;                // thread lock
     struct list_node contended;       // thread lock: mutexes held that have waiters
+    _Atomic bool wanted;              // written under thread lock: contended is not empty
     struct mutex_waiter *blocked_on;  // thread lock: its place among the waiters of a mutex, or NULL
     bool moving;                      // run queue lock: leaves this processor at its next switch (affinity)
     bool slice_over;                  // run queue lock: goes behind its equals at its next preemption
@@ -115,6 +117,9 @@ void sched_get_params(struct thread *t, struct sched_params *out);
 must_check inv_status_t sched_set_affinity(struct thread *t, const cpuset_t *set);
 // Inheritance, from kernel/sync, with t->lock held: the most urgent waiter has priority (0: none). True if the effective priority changed.
 bool sched_boost(struct thread *t, uint8_t priority);
+// Inheritance within the fair class, from kernel/sync, with t->lock held: whether others wait for mutexes that t holds. While they do, t is queued in front of
+// the others of its class; the virtual time that it is let off for that is added again afterwards.
+void sched_wanted(struct thread *t, bool wanted);
 nstime_t sched_runtime(struct thread *t);                                          // processor time so far
 void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total); // load averages, fixed point 16.16
 

@@ -47,7 +47,7 @@ static bool vt_before(const struct thread *a, const struct thread *b) {
 
 // Others wait for a lock that t holds: it goes first, or they would wait for its turn among all who can run, and more would come to wait with them.
 static void lend(const struct run_queue *q, struct sched_context *c) {
-    int64_t owed = (int64_t)(c->virtual_time - q->min_virtual_time);
+    int64_t owed = (int64_t)(c->virtual_time - (q->min_virtual_time - 1)); // before its equals
     if (owed <= 0)
         return;
     c->virtual_time -= (uint64_t)owed;

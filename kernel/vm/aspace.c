@@ -69,9 +69,9 @@ static void aspace_delete(struct object *o) {
     for (struct rb_node *n = rb_first(&as->mappings); n; n = rb_next(n)) {
         struct mapping *m = rb_entry(n, struct mapping, node);
         if (m->object) {
-            mutex_lock(&m->object->lock);
+            spin_lock(&m->object->mappings_lock);
             list_remove(&m->vmo_node);
-            mutex_unlock(&m->object->lock);
+            spin_unlock(&m->object->mappings_lock);
         }
         mapping_doom(m, &doomed);
     }

@@ -16,8 +16,9 @@
 // (An object's hole is filled at a read as well, so that whoever writes it later writes the page that is mapped here.)
 //
 // Entries hold no reference: the slot does, so it is enough that a page leaves its slot after its entries. An entry is
-// written with as->lock held, and for an object's page with the object's lock as well, after the slot and the size were
-// looked at under it.
+// written with as->lock held since before size and slot were looked at. A page that is there costs no more: an object's
+// lock is taken to make one (else a thousand processes of one program would queue at its file; why this is enough stands
+// in vmo.c).
 //
 // Fault-around: what is present of the 16 pages about the address is mapped along read-only, when a read fault meets an
 // object or a layer shared by fork.
@@ -68,6 +69,13 @@ static bool page_is_ours(const struct vmo *anon, const struct page *p, bool excl
 
 // --- private ---------------------------------------------------------------------------------------------------------
 
+// The page of the object at index, if it is there; as->lock of a mapping of it is held.
+static struct page *object_page(const struct vmo *object, uint64_t index) {
+    if (object->kind != VMO_ANONYMOUS || index >= pages_in(atomic_load_explicit(&object->size, memory_order_acquire)))
+        return NULL;
+    return slots_peek(&object->slots, index);
+}
+
 // A page for the slot above what the lower layer has at va.
 static inv_status_t copy_from_below(struct mapping *m, vaddr_t va, struct page **out) {
     struct page *below = NULL;
@@ -77,14 +85,14 @@ static inv_status_t copy_from_below(struct mapping *m, vaddr_t va, struct page *
         *out = page_copy_of(NULL, m->anon->obj.job);
         return *out ? INV_OK : INV_ERR_NO_MEMORY;
     }
-    mutex_lock(&m->object->lock);
-    status = vmo_page_locked(m->object, mapping_object_index(m, va), false, &below);
-    if (status == INV_OK) {
-        *out = page_copy_of(below, m->anon->obj.job);
-        if (!*out)
-            status = INV_ERR_NO_MEMORY;
+    below = object_page(m->object, mapping_object_index(m, va));
+    if (!below) {
+        mutex_lock(&m->object->lock);
+        status = vmo_page_locked(m->object, mapping_object_index(m, va), false, &below);
+        mutex_unlock(&m->object->lock);
     }
-    mutex_unlock(&m->object->lock);
+    if (status == INV_OK && !(*out = page_copy_of(below, m->anon->obj.job)))
+        status = INV_ERR_NO_MEMORY;
     return status;
 }
 
@@ -130,16 +138,17 @@ static inv_status_t fault_private_write(struct aspace *as, struct mapping *m, va
     return status;
 }
 
-static inv_status_t fault_object_read(struct aspace *as, struct mapping *m, vaddr_t va) {
+static inv_status_t fault_object(struct aspace *as, struct mapping *m, vaddr_t va, bool writable) {
     uint64_t index = mapping_object_index(m, va);
-    struct page *p;
+    struct page *p = object_page(m->object, index);
+    inv_status_t status = INV_OK;
 
-    mutex_lock(&m->object->lock);
-    inv_status_t status = vmo_page_locked(m->object, index, true, &p);
-    if (status == INV_OK)
-        status = entry_install(as, va, page_to_phys(p), entry_flags(m, false));
-    mutex_unlock(&m->object->lock);
-    return status;
+    if (!p) {
+        mutex_lock(&m->object->lock);
+        status = vmo_page_locked(m->object, index, true, &p);
+        mutex_unlock(&m->object->lock);
+    }
+    return status == INV_OK ? entry_install(as, va, page_to_phys(p), entry_flags(m, writable)) : status;
 }
 
 static inv_status_t fault_private_read(struct aspace *as, struct mapping *m, vaddr_t va) {
@@ -153,22 +162,11 @@ static inv_status_t fault_private_read(struct aspace *as, struct mapping *m, vad
         }
     }
     if (m->object)
-        return fault_object_read(as, m, va);
+        return fault_object(as, m, va, false);
     return entry_install(as, va, page_to_phys(page_zero), entry_flags(m, false));
 }
 
 // --- shared, physical ------------------------------------------------------------------------------------------------
-
-static inv_status_t fault_shared(struct aspace *as, struct mapping *m, vaddr_t va) {
-    struct page *p;
-
-    mutex_lock(&m->object->lock);
-    inv_status_t status = vmo_page_locked(m->object, mapping_object_index(m, va), true, &p);
-    if (status == INV_OK)
-        status = entry_install(as, va, page_to_phys(p), entry_flags(m, m->prot & MMU_WRITE));
-    mutex_unlock(&m->object->lock);
-    return status;
-}
 
 static inv_status_t fault_physical(struct aspace *as, struct mapping *m, vaddr_t va) {
     uint64_t index = mapping_object_index(m, va);
@@ -185,7 +183,7 @@ static inv_status_t fault_physical(struct aspace *as, struct mapping *m, vaddr_t
 static void around_layer(const struct slot_table *t, uint64_t first, size_t n, struct page **pages) {
     struct page *found[AROUND_PAGES];
 
-    slots_window(t, first, n, found);
+    slots_peek_window(t, first, n, found);
     for (size_t i = 0; i < n; i++)
         if (!pages[i])
             pages[i] = found[i];
@@ -201,9 +199,9 @@ static void fault_around(struct aspace *as, struct mapping *m, vaddr_t va) {
 
     if (m->anon)
         around_layer(&m->anon->slots, mapping_anon_index(m, start), n, pages);
-    if (object) { // held until the entries are written, as for a single fault
-        mutex_lock(&object->lock);
-        uint64_t first = mapping_object_index(m, start), limit = pages_in(object->size);
+    if (object) {
+        uint64_t first = mapping_object_index(m, start),
+                 limit = pages_in(atomic_load_explicit(&object->size, memory_order_acquire));
         n = first >= limit ? 0 : MIN(n, (size_t)(limit - first));
         around_layer(&object->slots, first, n, pages);
     }
@@ -214,8 +212,6 @@ static void fault_around(struct aspace *as, struct mapping *m, vaddr_t va) {
         size_t mapped = arch_mmu_map_absent(&as->arch, start, frames, n, entry_flags(m, writable));
         atomic_fetch_add_explicit(&as->resident, mapped, memory_order_relaxed);
     }
-    if (object)
-        mutex_unlock(&object->lock);
 }
 
 static bool worth_around(const struct mapping *m) {
@@ -233,7 +229,7 @@ inv_status_t mapping_fault(struct aspace *as, struct mapping *m, vaddr_t va, boo
     if (m->object && m->object->kind == VMO_PHYSICAL)
         return fault_physical(as, m, va);
     if (!mapping_private(m))
-        status = fault_shared(as, m, va);
+        status = fault_object(as, m, va, m->prot & MMU_WRITE);
     else if (m->object &&
              mapping_object_index(m, va) >= pages_in(atomic_load_explicit(&m->object->size, memory_order_acquire)))
         return INV_ERR_RANGE; // even if a private copy is there: a cut of the object takes it out of reach

@@ -121,18 +121,18 @@ void mapping_insert(struct aspace *as, struct mapping *m) {
     as->mapping_count++;
     bytes_add(as, m, m->end - m->start);
     if (m->object) {
-        mutex_lock(&m->object->lock);
+        spin_lock(&m->object->mappings_lock);
         list_push_back(&m->object->mappings, &m->vmo_node);
-        mutex_unlock(&m->object->lock);
+        spin_unlock(&m->object->mappings_lock);
     }
 }
 
 static void object_leave(struct mapping *m) {
     if (!m->object)
         return;
-    mutex_lock(&m->object->lock);
+    spin_lock(&m->object->mappings_lock);
     list_remove(&m->vmo_node);
-    mutex_unlock(&m->object->lock);
+    spin_unlock(&m->object->mappings_lock);
 }
 
 void mapping_remove(struct aspace *as, struct mapping *m) {
@@ -154,7 +154,7 @@ void mapping_set_bounds(struct mapping *m, vaddr_t start, vaddr_t end) {
     struct mapping *next = mapping_next(m);
 
     bytes_add(as, m, (end - start) - (m->end - m->start));
-    // The bounds and the offset are read by passes over the object under its lock, and under as->lock, which is ours.
+    // The bounds and the offset are read by passes over the object under as->lock, which is ours.
     m->object_offset += start - m->start;
     m->start = start;
     m->end = end;

@@ -10,11 +10,13 @@
 //
 // How pages go, when an object shrinks or gets a hole, without its lock being held over an address space's (whose rank
 // is lower):
-//  (1) under the lock: the old table is kept by sharing it, the slots are cleared (and the size is set): no fault maps
-//      these pages from now on, as the fault path looks at size and slot under the lock it holds until the entry is
-//      written;
+//  (1) under the lock: the old table is kept by sharing it, the slots are cleared (and the size is set);
 //  (2) without it: vmo_unmap_range removes the entries from every address space and flushes;
-//  (3) the old table is released, and the pages with it.
+//  (3) the old table is released, and the nodes and pages with it.
+// A fault on a page that is there looks at size and slots without the object's lock, under its as->lock, which it holds
+// until the entry is written. If it looked before (1), the pass of (2) has yet to come to its address space, waits for
+// as->lock, and removes the entry; until then (3) keeps what it found. If the pass has been there, or its mapping is
+// newer than the pass, it finds the slots as (1) left them.
 // A thread that grows the object or writes into the hole between (1) and (3) meets empty slots and makes new pages.
 //
 // Invariants:
@@ -26,7 +28,8 @@
 //      clone that is mapped gets its own pages first.
 //  I4. All pages and nodes of a VMO are charged to its own job, which it counts: a clone for another job is copied at
 //      once. So no charge outlives its job.
-// Locking: vmo->lock (rank VMO) guards slots, size and mappings; size and resident may be read without it.
+// Locking: vmo->lock (rank VMO) guards slots and size; size and resident may be read without it, and so may the slots of a
+// mapped object under an as->lock of one of its mappings (above). vmo->mappings_lock (spin) guards the list of mappings.
 
 #include "mapping.h"
 #include "vmo_pages.h"
@@ -55,6 +58,7 @@ static inv_status_t vmo_new(struct job *job, enum vmo_kind kind, uint64_t size, 
     v->kind = (uint8_t)kind;
     v->page_state = PAGE_ANONYMOUS;
     mutex_init(&v->lock, LOCK_RANK_VMO);
+    spin_lock_init(&v->mappings_lock, LOCK_RANK_VMO_MAPPINGS);
     list_init(&v->mappings);
     atomic_init(&v->size, size);
     *out = v;
@@ -226,7 +230,8 @@ inv_status_t vmo_clone(struct vmo *from, uint64_t offset, uint64_t size, struct 
         status = clone_range(from, offset >> PAGE_SHIFT, pages_in(size), v, copy);
     if (!copy)
         from->may_share = v->may_share = true;
-    if (v->slots.depth > 0 && v->slots.root == from->slots.root)
+    if (v->slots.depth > 0 && atomic_load_explicit(&v->slots.root, memory_order_relaxed) ==
+                                  atomic_load_explicit(&from->slots.root, memory_order_relaxed))
         atomic_store_explicit(&v->resident, from->resident, memory_order_relaxed);
     mutex_unlock(&from->lock);
     if (status != INV_OK) {
@@ -271,7 +276,7 @@ static inv_status_t cut_slots(struct vmo *v, uint64_t first, uint64_t last, stru
 
     if (first > last)
         return INV_OK;
-    if (!list_empty(&v->mappings))
+    if (v->was_mapped)
         slots_share(&v->slots, old);
     inv_status_t status = slots_remove(&v->slots, first, last, v->obj.job, &removed);
     if (status == INV_OK)
@@ -314,7 +319,7 @@ inv_status_t vmo_resize(struct vmo *v, uint64_t size) {
         status = zero_part(v, size, size); // makes the last page our own, so that nothing fails after the cut
     if (status == INV_OK)
         status = cut_slots(v, first, SLOT_INDEX_MAX, &old);
-    bool mapped = status == INV_OK && !list_empty(&v->mappings);
+    bool mapped = status == INV_OK && v->was_mapped;
     if (status == INV_OK) {
         status = zero_part(v, size, first << PAGE_SHIFT);
         atomic_store_explicit(&v->size, size, memory_order_release);
@@ -341,7 +346,7 @@ inv_status_t vmo_zero_range(struct vmo *v, uint64_t offset, uint64_t length) {
         status = zero_part(v, limit << PAGE_SHIFT, end);
     if (status == INV_OK && limit > first)
         status = cut_slots(v, first, limit - 1, &old);
-    bool mapped = status == INV_OK && limit > first && !list_empty(&v->mappings);
+    bool mapped = status == INV_OK && limit > first && v->was_mapped;
     mutex_unlock(&v->lock);
     cut_finish(v, first, limit - 1, mapped, &old);
     return status;

@@ -5,9 +5,9 @@
 // a hole (vmo.c). Thread context.
 //
 // The order of locks is address space, then object; the pass starts from the object. So it looks for a mapping that it
-// has not been at under the object's lock, keeps its address space from going away by as->visitors, lets the object go,
-// and takes both locks in the right order. There it does all mappings of the object in that address space. A mapping is
-// marked with the number of the pass; numbers rise, and one pass runs at a time.
+// has not been at under the lock of the object's list, keeps its address space from going away by as->visitors, lets the
+// list go, and takes as->lock. There it does all mappings of the object in that address space, which as->lock keeps on
+// the list. A mapping is marked with the number of the pass; numbers rise, and one pass runs at a time.
 //
 // Invariants:
 //  I1. A mapping on vmo->mappings belongs to an address space whose delete procedure has not yet taken it off; that
@@ -15,7 +15,7 @@
 //      address space is freed.
 //  I2. An entry for [first, last] that was there when the pass began is gone, and flushed, when it ends. New ones
 //      cannot come: their slots are empty.
-// Locking: unmap_lock (rank VMO_UNMAP), then as->lock, then vmo->lock.
+// Locking: unmap_lock (rank VMO_UNMAP), then as->lock, then vmo->mappings_lock, which guards the marks too.
 
 #include "mapping.h"
 #include "shootdown.h"
@@ -37,7 +37,7 @@ static struct aspace *next_aspace(struct vmo *v) {
     struct aspace *as = NULL;
     struct mapping *m;
 
-    mutex_lock(&v->lock);
+    spin_lock(&v->mappings_lock);
     list_for_each(m, &v->mappings, vmo_node) {
         if (m->unmap_pass < pass_number) {
             as = m->aspace;
@@ -45,8 +45,24 @@ static struct aspace *next_aspace(struct vmo *v) {
             break;
         }
     }
-    mutex_unlock(&v->lock);
+    spin_unlock(&v->mappings_lock);
     return as;
+}
+
+// The mapping of v by as after m on the list (NULL: the first), marked as done; or NULL. as->lock is held.
+static struct mapping *next_mapping(struct vmo *v, const struct aspace *as, const struct mapping *m) {
+    struct mapping *found = NULL;
+
+    spin_lock(&v->mappings_lock);
+    for (struct list_node *n = m ? m->vmo_node.next : v->mappings.next; n != &v->mappings && !found; n = n->next) {
+        struct mapping *candidate = list_entry(n, struct mapping, vmo_node);
+        if (candidate->aspace == as)
+            found = candidate;
+    }
+    if (found)
+        found->unmap_pass = pass_number;
+    spin_unlock(&v->mappings_lock);
+    return found;
 }
 
 // Removes the entries of pages [first, last] of the object from m.
@@ -61,18 +77,11 @@ static void unmap_part(struct mapping *m, uint64_t first, uint64_t last, struct 
 
 static void unmap_from(struct aspace *as, struct vmo *v, uint64_t first, uint64_t last) {
     struct tlb_batch batch;
-    struct mapping *m;
 
     mutex_lock(&as->lock);
     tlb_begin(&batch, as);
-    mutex_lock(&v->lock);
-    list_for_each(m, &v->mappings, vmo_node) {
-        if (m->aspace != as)
-            continue;
-        m->unmap_pass = pass_number;
+    for (struct mapping *m = NULL; (m = next_mapping(v, as, m));)
         unmap_part(m, first, last, &batch);
-    }
-    mutex_unlock(&v->lock);
     tlb_flush(&batch);
     mutex_unlock(&as->lock);
 }

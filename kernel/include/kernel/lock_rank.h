@@ -29,7 +29,8 @@
     X(KSPACE)                                                                                        \
     /* spin locks */                                                                                 \
     X(SPIN_FIRST)                                                                                    \
-    X(IRQ) /* one interrupt line: held while its handlers run */                                     \
+    X(VMO_MAPPINGS) /* who maps an object */                                                         \
+    X(IRQ)          /* one interrupt line: held while its handlers run */                            \
     X(VFS_DCACHE)                                                                                    \
     X(VFS_SPIN)     /* fd tables, file lists, superblock lists */                                    \
     X(SOCKET_NAMES) /* executive/net: who is bound where */                                          \

@@ -18,8 +18,8 @@ enum vmo_kind { VMO_ANONYMOUS, VMO_PHYSICAL };
 
 // Radix tree of 64-slot nodes, each counted, so that a clone shares whole subtrees (kernel/vm/vmo_slots.c).
 struct slot_table {
-    struct slot_node *root;
-    unsigned depth; // levels; 0: empty
+    _Atomic(void *) root; // struct slot_node of level depth - 1; written under the lock
+    unsigned depth;       // levels; 0: empty
 };
 
 struct vmo {
@@ -31,11 +31,12 @@ struct vmo {
     _Atomic uint64_t size;     // bytes; a partial last page reads as zero behind the end
     _Atomic uint64_t resident; // pages held
     struct slot_table slots;
-    bool may_share;            // nodes or pages of slots may be shared with a clone
-    bool was_mapped;           // is or was an object of mappings
-    bool tail_dirty;           // was mapped writable: bytes behind size in the last page may not be zero
-    struct list_node mappings; // lock: mappings whose object this is (mapping->vmo_node), for unmapping
-    paddr_t physical;          // VMO_PHYSICAL
+    bool may_share;  // nodes or pages of slots may be shared with a clone
+    bool was_mapped; // is or was an object of mappings: set before the first one is on the list, and never cleared
+    bool tail_dirty; // was mapped writable: bytes behind size in the last page may not be zero
+    struct spinlock mappings_lock; // rank VMO_MAPPINGS
+    struct list_node mappings;     // mappings_lock: mappings whose object this is (mapping->vmo_node), for unmapping
+    paddr_t physical;              // VMO_PHYSICAL
     unsigned physical_flags;
 };
 extern struct object_type vmo_type;

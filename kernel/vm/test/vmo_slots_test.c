@@ -78,7 +78,8 @@ static void compare(unsigned t) {
     bool exclusive;
 
     for (unsigned i = 0; i < 2 * PAGES; i++)
-        CHECK(slots_lookup(&table[t], place_of(i), &exclusive) == model[t][i]);
+        CHECK(slots_lookup(&table[t], place_of(i), &exclusive) == model[t][i] &&
+              slots_peek(&table[t], place_of(i)) == model[t][i]);
     uint64_t index = 0, expected = 0;
     for (struct page *p; (p = slots_next(&table[t], index, UINT64_MAX, &index)); index++, expected++) {
         unsigned i = (unsigned)(index < PAGES ? index : index - FAR + PAGES);
@@ -133,6 +134,9 @@ static void window(unsigned t) {
     unsigned first = (unsigned)rand() % (PAGES - 16);
 
     slots_window(&table[t], first, 16, out);
+    for (unsigned i = 0; i < 16; i++)
+        CHECK(out[i] == model[t][first + i]);
+    slots_peek_window(&table[t], first, 16, out);
     for (unsigned i = 0; i < 16; i++)
         CHECK(out[i] == model[t][first + i]);
 }

@@ -152,6 +152,8 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
         atomic_store(&p->dumpable, 0); // before anybody can see the new memory
     if (x->secure)
         secure_reset(p);
+    linux_futex_pi_exit(t);
+    linux_futex_pi_begin(t);
     number_take_over(t);
     if (t->robust_list != 0)
         linux_robust_list_exit(t);

@@ -108,6 +108,7 @@ void linux_thread_exit(struct thread *core) {
 
     if (t->robust_list != 0)
         linux_robust_list_exit(t);
+    linux_futex_pi_exit(t);
     clear_child_tid(t);
     // Others may be looking at these (/proc): taken away under the lock, dropped after it.
     flags = spin_lock_irq(&t->process->lock);

@@ -136,6 +136,7 @@ struct linux_thread *linux_thread_alloc(struct linux_process *p) {
     t->start_time = clock_monotonic();
     list_init(&t->node);
     signal_pending_init(&t->pending);
+    list_init(&t->locks.held);
     t->altstack.flags = 2; // SS_DISABLE
     t->memory_failure = LINUX_MCE_KILL_DEFAULT;
     t->timer_slack = t->timer_slack_default = LINUX_TIMER_SLACK;

@@ -188,6 +188,11 @@ struct linux_thread {
     struct linux_altstack altstack;
     uint64_t clear_child_tid, set_child_tid; // user addresses, 0: none
     uint64_t robust_list;
+    struct linux_thread_locks {          // futex_pi.c: under its lock
+        struct list_node held;           // locks with waiters that it owns
+        struct futex_pi_waiter *blocked; // its place among the waiters of one, or NULL
+        bool closed;                     // it is leaving: owns no more
+    } locks;
     struct linux_restart restart;
     struct {
         uint64_t vector, error, address;
@@ -324,6 +329,11 @@ int64_t linux_signal_process_locked(struct linux_process *p, const struct linux_
 
 // --- futex.c ---
 void linux_robust_list_exit(struct linux_thread *t);
+// The current thread gives up what it owns of locks with priority inheritance, and can own no more until it begins anew (exec).
+void linux_futex_pi_exit(struct linux_thread *t);
+void linux_futex_pi_begin(struct linux_thread *t);
+// The priority of t changed by a call: passed on to the owners of the locks that it waits for.
+void linux_futex_pi_reprioritise(struct linux_thread *t);
 // Wakes waiters of a shared or private futex word of the current address space.
 void linux_futex_wake_address(uint64_t address, unsigned count);
 

@@ -69,6 +69,7 @@ static int64_t params_apply(struct target *t, int policy, int rt_priority, int n
         t->thread->policy = policy;
         t->thread->rt_priority = rt_priority;
         t->thread->nice = nice;
+        linux_futex_pi_reprioritise(t->thread);
     }
     return result;
 }

@@ -126,3 +126,16 @@ inv_status_t arch_user_cmpxchg32(uint32_t user_ptr *p, uint32_t *expected, uint3
     might_sleep();
     return user_range(p, sizeof(*p)) && user_cmpxchg32(p, expected, desired) == 0 ? INV_OK : INV_ERR_FAULT;
 }
+
+inv_status_t arch_user_cmpxchg32_nofault(uint32_t user_ptr *p, uint32_t *expected, uint32_t desired) {
+    struct arch_thread *t = &current_thread()->arch;
+
+    if (!user_range(p, sizeof(*p)))
+        return INV_ERR_FAULT;
+    t->fault_depth++;
+    atomic_signal_fence(memory_order_seq_cst);
+    int failed = user_cmpxchg32(p, expected, desired);
+    atomic_signal_fence(memory_order_seq_cst);
+    t->fault_depth--;
+    return failed ? INV_ERR_FAULT : INV_OK;
+}

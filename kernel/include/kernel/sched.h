@@ -69,6 +69,7 @@ struct sched_thread {
     _Atomic uint32_t state;           // enum thread_state
     _Atomic uint8_t wait_kind;        // enum wait_kind of the sleep begun
     uint8_t base_priority, inherited; // thread lock: own, and the most urgent waiter's on a mutex that it holds
+    uint8_t lent;                     // thread lock: part of inherited that mutex_lend set
     _Atomic uint8_t priority;         // run queue lock: effective, the greater of the two
     _Atomic uint32_t cpu;             // where it runs, is queued or ran last
     _Atomic bool on_cpu;              // true until its registers are saved

@@ -90,6 +90,7 @@ struct proc_view {
     unsigned threads, cpu;
     cpuset_t affinity;
     bool has_executed;
+    uint8_t priority; // the scheduler's
     int nice, policy, rt_priority, exit_signal;
     nstime_t start_time;
     struct linux_usage usage, children;

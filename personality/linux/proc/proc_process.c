@@ -13,7 +13,10 @@ static uint64_t ticks(nstime_t t) {
     return t / TICK;
 }
 
+// As it is scheduled now: with what it inherits.
 static int priority_of(const struct proc_view *v) {
+    if (v->priority > PRIORITY_RT_FIRST)
+        return PRIORITY_RT_FIRST - 1 - v->priority;
     return v->policy == 1 || v->policy == 2 ? -1 - v->rt_priority : 20 + v->nice;
 }
 

@@ -43,6 +43,7 @@ static void thread_fill(struct proc_view *v, struct linux_thread *t) {
     v->state = state_of(t);
     v->cpu = atomic_load_explicit(&t->thread->sched.cpu, memory_order_relaxed);
     v->affinity = t->thread->sched.affinity;
+    v->priority = atomic_load_explicit(&t->thread->sched.priority, memory_order_relaxed);
     v->nice = t->nice;
     v->policy = t->policy;
     v->rt_priority = t->rt_priority;

@@ -24,5 +24,6 @@ must_check inv_status_t arch_user_store32(uint32_t user_ptr *p, uint32_t value);
 must_check inv_status_t arch_user_load32_nofault(const uint32_t user_ptr *p, uint32_t *out);
 // *p == *expected ? *p = desired : *expected = *p; one atomic step. The old value is in *expected in either case.
 must_check inv_status_t arch_user_cmpxchg32(uint32_t user_ptr *p, uint32_t *expected, uint32_t desired);
+must_check inv_status_t arch_user_cmpxchg32_nofault(uint32_t user_ptr *p, uint32_t *expected, uint32_t desired);
 
 #endif

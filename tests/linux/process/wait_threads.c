@@ -9,6 +9,7 @@
 
 static struct gate begun, ready, go;
 static pid_t children[2];
+static _Atomic pid_t maker_tid;
 
 static int waits_for_death(void) {
     sigset_t set;
@@ -30,6 +31,7 @@ static int ends(void) {
 
 static void *makes_children(void *unused) {
     (void)unused;
+    maker_tid = (pid_t)syscall(SYS_gettid);
     children[0] = spawn(ends);
     siginfo_t info;
     waitid(P_PID, (id_t)children[0], &info, WEXITED | WNOWAIT);
@@ -66,6 +68,9 @@ int main(void) {
     say("without __WNOTHREAD", "%s", status_text(reap(children[0])));
     gate_raise(&go);
     pthread_join(thread, NULL);
+    while (syscall(SYS_tgkill, getpid(), maker_tid, 0) == 0) { // joined is not yet gone
+        sleep_ms(1);
+    }
     say_bool("__WNOTHREAD when that thread has ended", waitpid(children[1], &status, __WNOTHREAD) == children[1]);
     say("status", "%s", status_text(status));
     pid_t maker = spawn(grandchild_of);

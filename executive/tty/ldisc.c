@@ -145,26 +145,16 @@ static bool take_flow_control(struct ldisc *l, uint8_t c) {
     return false;
 }
 
-static void beep(struct ldisc *l) {
-    if (HAS_I(l, IMAXBEL))
-        ldisc_echo_raw(l, '\a');
-}
-
-// A byte of text: echoed and stored, or refused with a bell when the line is full (canonical mode alone: raw input waits for room).
+// A byte of text: echoed, and stored if the line has room for it (canonical mode alone: raw input waits for room).
 static void take_text(struct ldisc *l, uint8_t c) {
-    if (!has_room(l)) {
-        beep(l);
-        return;
-    }
     ldisc_finish_erasing(l);
     if (HAS_L(l, ECHO)) {
         if (l->head == l->line_end)
             l->edit_column = l->column;
-        if (c == '\n')
-            ldisc_echo_raw(l, '\n');
-        else
-            ldisc_echo_char(l, c);
+        ldisc_echo_char(l, c);
     }
+    if (!has_room(l))
+        return;
     if (c == 0xff && HAS_I(l, PARMRK) && l->head - l->tail < LDISC_SIZE - 2)
         store(l, c);
     store(l, c);
@@ -193,15 +183,12 @@ static void take_reprint(struct ldisc *l, uint8_t c) {
 // The ends of a line: newline, end of file, EOL, EOL2. False: c is none.
 static bool take_line_end(struct ldisc *l, uint8_t c) {
     if (c == '\n') {
-        ldisc_finish_erasing(l);
         if (HAS_L(l, ECHO) || HAS_L(l, ECHONL))
             ldisc_echo_raw(l, '\n');
         finish_line(l, c);
     } else if (is_character(l, c, VEOF)) {
-        ldisc_finish_erasing(l);
         finish_line(l, TTY_DISABLED);
     } else if (is_character(l, c, VEOL) || (is_character(l, c, VEOL2) && HAS_L(l, IEXTEN))) {
-        ldisc_finish_erasing(l);
         if (HAS_L(l, ECHO))
             ldisc_echo_char(l, c);
         finish_line(l, c);
@@ -262,7 +249,7 @@ static void take_byte(struct ldisc *l, uint8_t c) {
         take_text(l, c);
 }
 
-// Raw input needs room for a byte and its PARMRK copy. A canonical line that is full swallows text (with a bell), but full of finished lines it waits.
+// Raw input needs room for a byte and its PARMRK copy. A canonical line that is full swallows text, but full of finished lines it waits.
 static bool may_take(const struct ldisc *l) {
     if (HAS_L(l, ICANON) && !HAS_L(l, EXTPROC))
         return l->head == l->tail || l->line_end == l->tail || has_room(l);

@@ -9,7 +9,7 @@
 
 #include "termios.h"
 
-#define LDISC_SIZE      4096 // a line has at most LDISC_SIZE - 1 bytes, its end included
+#define LDISC_SIZE      4096 // a line has at most so many bytes, its end included
 #define LDISC_ECHO_SIZE 2048
 
 // What the machine asks its owner to do; fn is called from ldisc_input.

@@ -93,6 +93,17 @@ static MAYBE_UNUSED void say_read(const char *name, int fd, size_t size) {
     }
 }
 
+// Prints what has come out at the master, until nothing more comes.
+static MAYBE_UNUSED void say_sent(const char *name) {
+    char text[4096];
+    ssize_t length = 0, more;
+    while (length < (ssize_t)sizeof(text) && ready(master, 14) &&
+           (more = read(master, text + length, sizeof(text) - (size_t)length)) > 0) {
+        length += more;
+    }
+    say(name, "\"%s\"", visible(text, length));
+}
+
 // Types at the master; prints what is echoed.
 static MAYBE_UNUSED void type(const char *name, const char *keys, size_t n) {
     char what[128];
@@ -101,7 +112,7 @@ static MAYBE_UNUSED void type(const char *name, const char *keys, size_t n) {
         return;
     }
     snprintf(what, sizeof(what), "%s, echo", name);
-    say_read(what, master, 4096);
+    say_sent(what);
 }
 #define TYPE(name, keys) type(name, keys, sizeof(keys) - 1)
 

@@ -20,27 +20,10 @@
 #include "anonymous.h"
 #include "file.h"
 #include "inode.h"
-#include "pipe_ring.h"
+#include "pipe.h"
 
-#define PIPE_SLOTS     16u
 #define PIPE_MAX_BYTES (1u << 20) // without privilege
-#define PIPE_SPARES    2
 #define FIONREAD_      0x541bu
-
-struct pipe {
-    struct mutex lock;
-    struct waitq read_wait, write_wait, partner_wait;
-    struct async_list async;
-    struct pipe_ring ring;
-    _Atomic uint32_t readers, writers;
-    _Atomic uint32_t reader_opens, writer_opens; // how many there ever were
-    uint32_t files;
-    _Atomic bool
-        polled; // ever: edge-triggered watchers want to hear of each write, also into a pipe that was not empty
-    struct page *spare[PIPE_SPARES];
-    struct job *job; // charged; counted
-    struct pipe_slot first_slots[PIPE_SLOTS];
-};
 
 // What all pipes may hold together before new ones are made small and none may grow without privilege (Linux: pipe-user-pages-soft, for each user).
 // No process answers for a pipe's pages when memory ends, so they must not become the greater part of it.
@@ -92,9 +75,19 @@ static void slots_free(struct pipe *p, struct pipe_slot *slot, uint32_t slots) {
     job_uncharge(p->job, JOB_MEMORY, slots * sizeof(struct pipe_slot));
 }
 
+// A page that was lent by a file or another pipe may be charged to a job that only this count keeps alive.
+static void slot_drop(struct pipe_slot *slot) {
+    struct job *job = slot->lent ? slot->page->job : NULL;
+
+    page_put(slot->page);
+    if (job != NULL)
+        object_put(&job->obj);
+    slot->page = NULL;
+}
+
 static void pipe_free(struct pipe *p) {
     while (!pipe_ring_empty(&p->ring)) {
-        page_put(pipe_ring_first(&p->ring)->page);
+        slot_drop(pipe_ring_first(&p->ring));
         pipe_ring_popped(&p->ring);
     }
     for (int i = 0; i < PIPE_SPARES; i++)
@@ -106,7 +99,7 @@ static void pipe_free(struct pipe *p) {
     kfree(p);
 }
 
-static struct page *page_take(struct pipe *p) {
+struct page *pipe_page_take(struct pipe *p) {
     for (int i = 0; i < PIPE_SPARES; i++) {
         struct page *page = p->spare[i];
         if (page != NULL) {
@@ -127,14 +120,23 @@ static void page_give(struct pipe *p, struct page *page) {
     page_put(page);
 }
 
+void pipe_slot_release(struct pipe *p, struct pipe_slot *slot) {
+    if (slot->lent) {
+        slot_drop(slot);
+        return;
+    }
+    page_give(p, slot->page);
+    slot->page = NULL;
+}
+
 // --- reading ----------------------------------------------------------------------------------------------------------
 
-static void wake_readers(struct pipe *p) {
+void pipe_wake_readers(struct pipe *p) {
     if (waitq_active(&p->read_wait))
         waitq_wake(&p->read_wait, 1, POLL_IN | POLL_RDNORM);
 }
 
-static void wake_writers(struct pipe *p) {
+void pipe_wake_writers(struct pipe *p) {
     if (waitq_active(&p->write_wait))
         waitq_wake(&p->write_wait, 1, POLL_OUT | POLL_WRNORM);
 }
@@ -143,7 +145,7 @@ static void wake_writers(struct pipe *p) {
 static inv_status_t take_locked(struct pipe *p, struct io *io, size_t *out_done) {
     size_t sum = 0;
     inv_status_t s = INV_OK;
-    while (io->left != 0 && !pipe_ring_empty(&p->ring)) {
+    while (io->left != 0 && pipe_has_data(p)) {
         struct pipe_slot *slot = pipe_ring_first(&p->ring);
         size_t n = MIN((size_t)slot->length, io->left), done;
         s = io_to(io, (char *)page_to_virt(slot->page) + slot->offset, n, &done);
@@ -154,8 +156,7 @@ static inv_status_t take_locked(struct pipe *p, struct io *io, size_t *out_done)
         slot->length -= (uint16_t)done;
         sum += done;
         if (slot->length == 0 || packet) {
-            page_give(p, slot->page);
-            slot->page = NULL;
+            pipe_slot_release(p, slot);
             pipe_ring_popped(&p->ring);
         }
         if (packet)
@@ -176,15 +177,15 @@ static inv_status_t pipe_read(struct file *file, struct io *io, uint64_t *positi
     bool was_full = pipe_ring_full(&p->ring);
     for (;;) {
         s = take_locked(p, io, out_done);
-        if (s != INV_OK || *out_done != 0 || p->writers == 0)
+        if (s != INV_OK || *out_done != 0 || (p->writers == 0 && !p->draining))
             break;
         if (file_nonblocking(file)) {
             s = INV_ERR_SHOULD_WAIT;
             break;
         }
         mutex_unlock(&p->lock);
-        WAIT_EVENT(&p->read_wait, !pipe_ring_empty(&p->ring) || atomic_load(&p->writers) == 0, WAIT_INTERRUPTIBLE,
-                   NSTIME_NEVER, s);
+        WAIT_EVENT(&p->read_wait, !p->draining && (!pipe_ring_empty(&p->ring) || atomic_load(&p->writers) == 0),
+                   WAIT_INTERRUPTIBLE, NSTIME_NEVER, s);
         if (s != INV_OK)
             return INV_ERR_RESTART;
         mutex_lock(&p->lock);
@@ -194,9 +195,9 @@ static inv_status_t pipe_read(struct file *file, struct io *io, uint64_t *positi
     pass_on = pass_on && !pipe_ring_empty(&p->ring);
     mutex_unlock(&p->lock);
     if (was_full)
-        wake_writers(p);
+        pipe_wake_writers(p);
     if (pass_on)
-        wake_readers(p);
+        pipe_wake_readers(p);
     async_notify(&p->async, ASYNC_OUT);
     if (*out_done != 0 && inode_is(file->inode, MODE_FIFO) && file->path.mount != anonymous_mount)
         file_touch_atime(file);
@@ -208,7 +209,7 @@ static inv_status_t pipe_read(struct file *file, struct io *io, uint64_t *positi
 // The odd part of a write, behind what the last page holds.
 static inv_status_t merge_locked(struct pipe *p, struct io *io, size_t *out_done) {
     size_t odd = io->left % PAGE_SIZE;
-    struct pipe_slot *slot = pipe_ring_mergeable(&p->ring, odd);
+    struct pipe_slot *slot = p->draining ? NULL : pipe_ring_mergeable(&p->ring, odd);
     *out_done = 0;
     if (slot == NULL)
         return INV_OK;
@@ -224,7 +225,7 @@ static inv_status_t merge_locked(struct pipe *p, struct io *io, size_t *out_done
 // Fills free slots. OK: all is written, or no slot is free.
 static inv_status_t fill_locked(struct pipe *p, struct io *io, bool packet, size_t *inout_done) {
     while (io->left != 0 && !pipe_ring_full(&p->ring)) {
-        struct page *page = page_take(p);
+        struct page *page = pipe_page_take(p);
         if (page == NULL)
             return INV_ERR_NO_MEMORY;
         size_t n = MIN(io->left, PAGE_SIZE), done;
@@ -241,7 +242,7 @@ static inv_status_t fill_locked(struct pipe *p, struct io *io, bool packet, size
     return INV_OK;
 }
 
-static inv_status_t no_readers(void) {
+inv_status_t pipe_no_readers(void) {
     vfs_broken_pipe();
     return INV_ERR_PIPE;
 }
@@ -257,7 +258,7 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
     bool was_empty = pipe_ring_empty(&p->ring);
     s = p->readers != 0 ? merge_locked(p, io, out_done) : INV_OK;
     while (s == INV_OK && (io->left != 0 || p->readers == 0)) {
-        s = p->readers != 0 ? fill_locked(p, io, packet, out_done) : no_readers();
+        s = p->readers != 0 ? fill_locked(p, io, packet, out_done) : pipe_no_readers();
         if (s != INV_OK || io->left == 0)
             break;
         if (file_nonblocking(file)) {
@@ -266,7 +267,7 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
         }
         mutex_unlock(&p->lock);
         if (was_empty)
-            wake_readers(p);
+            pipe_wake_readers(p);
         async_notify(&p->async, ASYNC_IN);
         WAIT_EVENT(&p->write_wait, !pipe_ring_full(&p->ring) || atomic_load(&p->readers) == 0, WAIT_INTERRUPTIBLE,
                    NSTIME_NEVER, s);
@@ -279,10 +280,10 @@ static inv_status_t pipe_write(struct file *file, struct io *io, uint64_t *posit
     pass_on = pass_on && !pipe_ring_full(&p->ring);
     mutex_unlock(&p->lock);
     if (was_empty || atomic_load_explicit(&p->polled, memory_order_relaxed))
-        wake_readers(p);
+        pipe_wake_readers(p);
     async_notify(&p->async, ASYNC_IN);
     if (pass_on)
-        wake_writers(p);
+        pipe_wake_writers(p);
     if (*out_done != 0 && file->path.mount != anonymous_mount) {
         mutex_lock(&file->inode->lock);
         inode_written(file->inode);

@@ -16,6 +16,7 @@ struct pipe_slot {
     struct page *page;
     uint16_t offset, length; // length up to a page
     bool packet;             // one write, read at once; nothing is added to it
+    bool lent; // the page is a file's or in another pipe too: never written; counts the job it is charged to
 };
 struct pipe_ring {
     _Atomic uint32_t head, tail; // written under the lock; conditions of waits read them without
@@ -53,7 +54,7 @@ static inline struct pipe_slot *pipe_ring_mergeable(const struct pipe_ring *r, s
     if (n == 0 || pipe_ring_empty(r))
         return NULL;
     struct pipe_slot *s = pipe_ring_last(r);
-    return !s->packet && (size_t)s->offset + s->length + n <= PAGE_SIZE ? s : NULL;
+    return !s->packet && !s->lent && (size_t)s->offset + s->length + n <= PAGE_SIZE ? s : NULL;
 }
 // Moves the filled slots into a ring of another size, which is large enough.
 static inline void pipe_ring_move(struct pipe_ring *r, struct pipe_slot *to, uint32_t slots) {

@@ -96,6 +96,29 @@ static inv_status_t file_ops_read(struct file *file, struct io *io, uint64_t *po
     return s;
 }
 
+// Holes lend the page of zeros.
+static inv_status_t file_ops_lend(struct file *file, uint64_t position, struct page **out, unsigned *out_offset,
+                                  size_t *out_length) {
+    struct inode *i = file->inode;
+    struct vmo *v = atomic_load_explicit(&i->vmo, memory_order_acquire);
+    uint64_t size = v != NULL ? atomic_load_explicit(&((struct tmpfs_file *)i->data)->size, memory_order_acquire) : 0;
+    *out_length = 0;
+    if (position >= size)
+        return INV_OK;
+    inv_status_t s = vmo_get_page(v, position / PAGE_SIZE, false, out);
+    if (s == INV_ERR_RANGE)
+        return INV_OK; // cut meanwhile
+    if (s != INV_OK)
+        return s;
+    if (*out == NULL) {
+        *out = page_zero;
+        page_get(page_zero);
+    }
+    *out_offset = (unsigned)(position % PAGE_SIZE);
+    *out_length = (size_t)MIN((uint64_t)(PAGE_SIZE - *out_offset), size - position);
+    return INV_OK;
+}
+
 // --- writing ----------------------------------------------------------------------------------------------------------
 
 static size_t move_in(void *io, void *page, size_t n) {
@@ -306,6 +329,7 @@ static inv_status_t file_ops_map(struct file *file, bool shared, struct vmo **ou
 const struct inode_ops tmpfs_file_inode_ops = {.getattr = tmpfs_getattr, .setattr = tmpfs_file_setattr};
 
 const struct file_ops tmpfs_file_ops = {
+    .lend = file_ops_lend,
     .read = file_ops_read,
     .write = file_ops_write,
     .seek = file_ops_seek,

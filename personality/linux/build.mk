@@ -5,6 +5,7 @@ obj-y += group.c identity.c init.c itimer.c limits.c memory.c memory_advice.c me
 obj-y += futex_pi.c futex_robust.c futex_waitv.c
 obj-y += signal_deliver.c signal_queue.c signal_send.c system.c time.c usage.c user.c wait.c
 obj-y += file.c fd.c file_lock.c file_owner.c memfd.c name.c stat.c mount.c pipe.c xattr.c poll.c
+obj-y += splice.c
 obj-y += socket.c socket_message.c
 obj-y += epoll.c event.c signalfd.c adjtime.c clocks.c posix_timer.c
 host-test-y += elf_check_test.c errno_test.c pid_map_test.c signal_set_test.c

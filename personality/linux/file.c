@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Calls that move data and sizes: read and write in all forms, lseek, sendfile, fsync, truncate, fallocate. Also tells executive/vfs how to raise SIGPIPE and SIGXFSZ.
+// Calls that move data and sizes: read and write in all forms, lseek, fsync, truncate, fallocate. Also tells executive/vfs how to raise SIGPIPE and SIGXFSZ.
 
 #include <arch/mmu.h>
 #include <kernel/boot.h>
@@ -10,8 +10,6 @@
 
 #include "files.h"
 #include "process.h"
-
-#define SENDFILE_PIECE (16 * PAGE_SIZE)
 
 // --- what vfs asks ----------------------------------------------------------------------------------------------------
 
@@ -250,72 +248,6 @@ int64_t linux_lseek(struct arch_frame *f) {
     inv_status_t s = file_seek(r.file, (int64_t)LINUX_ARG(f, 1), (int)LINUX_ARG(f, 2), &position);
     fd_return(&r);
     return s == INV_OK ? (int64_t)position : linux_result(s);
-}
-
-// --- sendfile ---------------------------------------------------------------------------------------------------------
-
-// Moves up to n bytes through buffer; *inout_position follows what was written.
-static int64_t send_pieces(struct file *out, struct file *in, char *buffer, uint64_t *inout_position, size_t n) {
-    size_t sum = 0;
-    inv_status_t s = INV_OK;
-    while (sum < n && s == INV_OK) {
-        size_t got, put = 0;
-        struct io_vector v;
-        struct io io;
-        s = file_read_kernel(in, *inout_position, buffer, MIN(n - sum, SENDFILE_PIECE), &got);
-        if (s != INV_OK || got == 0)
-            break;
-        io_init_kernel(&io, &v, buffer, got);
-        s = file_write(out, &io, &put);
-        *inout_position += put;
-        sum += put;
-        if (put < got || linux_signal_pending())
-            break;
-    }
-    return linux_moved(s, sum);
-}
-
-static int64_t send_file(struct file *out, struct file *in, uint64_t *position, size_t n) {
-    if (!file_readable(in) || !file_writable(out))
-        return -LINUX_EBADF;
-    if ((in->inode->mode & MODE_FMT) != MODE_REGULAR || (out->flags & O_APPEND_) != 0)
-        return -LINUX_EINVAL;
-    char *buffer = kmalloc(SENDFILE_PIECE);
-    if (buffer == NULL)
-        return -LINUX_ENOMEM;
-    uint64_t at = position != NULL ? *position : in->position;
-    int64_t result = send_pieces(out, in, buffer, &at, n);
-    if (position != NULL)
-        *position = at;
-    else
-        in->position = at;
-    kfree(buffer);
-    return result;
-}
-
-int64_t linux_sendfile(struct arch_frame *f) {
-    struct fd_ref in, out;
-    uint64_t user_offset = LINUX_ARG(f, 2), position;
-    if (user_offset != 0 &&
-        arch_copy_from_user(&position, (const void user_ptr *)(uintptr_t)user_offset, sizeof(position)) != INV_OK)
-        return -LINUX_EFAULT;
-    int64_t result = linux_fd(LINUX_ARG(f, 1), &in);
-    if (result != 0)
-        return result;
-    result = linux_fd(LINUX_ARG(f, 0), &out);
-    if (result == 0) {
-        if (user_offset != 0 && (in.file->ops->seek == NULL || (int64_t)position < 0))
-            result = in.file->ops->seek == NULL ? -LINUX_ESPIPE : -LINUX_EINVAL;
-        else
-            result = send_file(out.file, in.file, user_offset != 0 ? &position : NULL,
-                               MIN(LINUX_ARG(f, 3), (uint64_t)LINUX_IO_MAX));
-        fd_return(&out);
-    }
-    fd_return(&in);
-    if (user_offset != 0 && result > 0 &&
-        arch_copy_to_user((void user_ptr *)(uintptr_t)user_offset, &position, sizeof(position)) != INV_OK)
-        return -LINUX_EFAULT;
-    return result;
 }
 
 // --- sizes and safety -------------------------------------------------------------------------------------------------

@@ -185,7 +185,11 @@ struct file_ops {
     inv_status_t (*map)(struct file *file, bool shared, struct vmo **out);
     inv_status_t (*fsync)(struct file *file, bool data_only); // NULL: OK
     inv_status_t (*fallocate)(struct file *file, unsigned mode, uint64_t offset,
-                              uint64_t length);     // NULL: OP_NOT_SUPPORTED
+                              uint64_t length); // NULL: OP_NOT_SUPPORTED
+    // Splicing: the page behind position, counted, that stays the file's (not written by who gets it), and where in it the data is. Length 0: the end. NULL:
+    // data are copied by read.
+    inv_status_t (*lend)(struct file *file, uint64_t position, struct page **out, unsigned *out_offset,
+                         size_t *out_length);
     struct async_list *(*async)(struct file *file); // O_ASYNC: who is signalled of what happens here. NULL: nobody
     // The lines that this kind of file adds to its fdinfo, each with its end of line. May sleep; any thread. NULL: none.
     void (*show)(struct file *file, struct text_sink *sink);

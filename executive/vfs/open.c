@@ -110,8 +110,8 @@ static inv_status_t open_file(const struct open_request *r, struct path *p, stru
     if (s == INV_OK)
         s = open_driver(f);
     atomic_fetch_and_explicit(&f->flags, ~O_NOCTTY_, memory_order_relaxed); // said to the driver alone
-    if (s == INV_OK && (r->flags & O_DIRECT_) != 0 && !inode_is(f->inode, MODE_FIFO))
-        s = INV_ERR_INVALID; // memory file systems have no way round their own pages
+    if (s == INV_OK && (r->flags & O_DIRECT_) != 0)
+        s = INV_ERR_INVALID; // memory file systems have no way round their own pages; packets are pipe2's and fcntl's
     if (s == INV_OK && regular && (r->flags & O_TRUNC_) != 0 && !r->created) {
         struct inode_attributes a = {.valid = ATTR_SIZE, .size = 0};
         s = vfs_setattr(&f->path, NULL, &a);

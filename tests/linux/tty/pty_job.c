@@ -6,10 +6,11 @@
 #include "pty_pair.h"
 
 static char name[32];
-static volatile sig_atomic_t caught, count;
+static volatile sig_atomic_t caught, count, both; // the last signal, how many, bits of all
 
 static void handler(int signal) {
     caught = signal;
+    both |= 1 << signal;
     count++;
 }
 
@@ -365,11 +366,10 @@ static void hang_up(const char *what, int how) {
         if (child == 0) {
             setpgid(0, 0);
             gate_raise(&ready);
-            for (int tries = 0; tries < 400 && count == 0; tries++) {
+            for (int tries = 0; tries < 400 && count < 2; tries++) {
                 sleep_ms(2);
             }
-            sleep_ms(20);
-            results[0] = 1, results[1] = count, results[2] = caught, results[3] = 0;
+            results[0] = 1, results[1] = count, results[2] = both, results[3] = 0;
             write(pipes[1], results, sizeof(results));
             _exit(0);
         }
@@ -400,7 +400,8 @@ static void hang_up(const char *what, int how) {
     read(pipes[0], results, sizeof(results));
     say(what, "leader: %d signals, /dev/tty %s, read %d", results[1], error_name(results[2]), results[3]);
     read(pipes[0], results, sizeof(results));
-    say("its foreground group", "%d signals, last %s", results[1], signal_name(results[2]));
+    say("its foreground group", "%d signals, SIGHUP %d, SIGCONT %d", results[1], results[2] >> SIGHUP & 1,
+        results[2] >> SIGCONT & 1);
     reap(leader);
     close(pipes[0]);
     close(pipes[1]);

@@ -157,7 +157,7 @@ static inv_status_t time_set(_Atomic nstime_t *to, uint64_t address, int length)
         *to = 0;
         return INV_OK;
     }
-    *to = (uint64_t)tv[0] * NSEC_PER_SEC + ALIGN_UP((uint64_t)tv[1] * NSEC_PER_USEC, TICK);
+    *to = (uint64_t)tv[0] * NSEC_PER_SEC + ((uint64_t)tv[1] * NSEC_PER_USEC + TICK - 1) / TICK * TICK;
     return INV_OK;
 }
 
@@ -197,6 +197,8 @@ static inv_status_t number_set(struct socket *s, int name, int32_t value, const 
     uint32_t bit = switch_bit(name);
     if (bit == 0)
         return INV_ERR_NO_OPTION;
+    if (bit == SOCKET_REUSE_PORT && value != 0 && s->family == SOCKET_FAMILY_UNIX)
+        return INV_ERR_OP_NOT_SUPPORTED;
     if (bit == SOCKET_DEBUG && value != 0 && !admin)
         return INV_ERR_ACCESS;
     if (bit == SOCKET_FILTER_LOCKED && socket_has(s, bit) && value == 0)

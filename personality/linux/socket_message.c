@@ -142,7 +142,7 @@ static int64_t control_get(const struct linux_msghdr *h, struct socket_message *
     if (size == 0)
         return 0;
     if (size > sizeof(fast)) {
-        bytes = size <= socket_limits.control_max ? kmalloc(size) : NULL;
+        bytes = size < socket_limits.control_max ? kmalloc(size) : NULL;
         if (bytes == NULL)
             return -LINUX_ENOBUFS;
     }

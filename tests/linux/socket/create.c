@@ -104,7 +104,7 @@ int main(void) {
     say_call("connect of a file at a bad address", connect(file, (void *)8, 10));
     say_call("listen of a file", listen(file, 1));
     say_call("accept of a file", accept(file, NULL, NULL));
-    say_call("accept4 of a file, bad flags", accept4(file, NULL, NULL, 1));
+    say_call("accept4 of a file, bad flags", syscall(SYS_accept4, file, NULL, NULL, 1));
     say_call("getsockname of a file", getsockname(file, (void *)&a, &length));
     say_call("getpeername of a file", getpeername(file, (void *)&a, &length));
     say_call("send on a file", send(file, "x", 1, 0));

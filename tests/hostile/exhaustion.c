@@ -14,13 +14,16 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +35,89 @@ __attribute__((noreturn)) static void rest(void) {
     for (;;) {
         pause();
     }
+}
+
+// --- sockets ---
+
+// One byte with descriptors.
+static bool descriptors_send(int socket, const int *fds, unsigned count) {
+    char byte = 0, space[CMSG_SPACE(sizeof(int) * 200)];
+    struct iovec part = {&byte, 1};
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+    memset(space, 0, sizeof(space));
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
+    return sendmsg(socket, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+// Sockets whose only holders are messages in each other's queues: cycles, chains, and all that may be under way at once.
+static void descriptors_in_flight(void) {
+    for (;;) {
+        int a[2], b[2], last = -1;
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, a) == -1 || socketpair(AF_UNIX, SOCK_DGRAM, 0, b) == -1) {
+            rest();
+        }
+        while (descriptors_send(a[0], (int[]){a[0], a[1], b[0], b[1]}, 4) &&
+               descriptors_send(b[0], (int[]){a[1], b[1], b[0]}, 3)) {}
+        for (int i = 0; i < 2; i++) {
+            close(a[i]);
+            close(b[i]);
+        }
+        for (int i = 0; i < 300 && socketpair(AF_UNIX, SOCK_STREAM, 0, a) == 0; i++) {
+            bool sent = last == -1 || descriptors_send(a[0], &last, 1);
+            close(last);
+            close(a[0]);
+            last = a[1];
+            if (!sent) {
+                break;
+            }
+        }
+        close(last);
+    }
+}
+
+// Queues full of bytes, as many as there can be.
+static void socket_hogs(void) {
+    static char large[60000];
+    int pairs = 0, a[2];
+    for (int i = 0; i < 8; i++) {
+        if (fork() == 0) {
+            break;
+        }
+    }
+    while (socketpair(AF_UNIX, pairs++ % 2 ? SOCK_STREAM : SOCK_DGRAM, 0, a) == 0) {
+        while (send(a[0], large, sizeof(large), MSG_DONTWAIT) > 0) {}
+        while (send(a[1], large, 1, MSG_DONTWAIT) > 0) {}
+    }
+    rest();
+}
+
+// Connections that nobody accepts, with bytes in them; their clients leave.
+static void backlog_hogs(void) {
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int listeners = 0, fd;
+    while ((fd = socket(AF_UNIX, SOCK_STREAM, 0)) != -1 && listeners < 200) {
+        socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+                                       (size_t)snprintf(name.sun_path + 1, 50, "hog-%d-%d", (int)getpid(),
+                                                        listeners++));
+        if (bind(fd, (struct sockaddr *)&name, length) == -1 || listen(fd, 4096) == -1) {
+            break;
+        }
+        for (int i = 0; i < 500; i++) {
+            int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            if (client == -1 || connect(client, (struct sockaddr *)&name, length) == -1) {
+                close(client);
+                break;
+            }
+            send(client, &name, sizeof(name), 0);
+            close(client);
+        }
+    }
+    rest();
 }
 
 static void fork_bomb(void) {
@@ -339,6 +425,9 @@ static const struct {
     {"argument-hog", argument_hog},
     {"mapping-storm", mapping_storm},
     {"lock-hog", lock_hog},
+    {"descriptors-in-flight", descriptors_in_flight},
+    {"socket-hogs", socket_hogs},
+    {"backlog-hogs", backlog_hogs},
 };
 
 static void scenario_main(void (*function)(void), const struct rlimit *files) {

@@ -51,6 +51,15 @@ enum kind {
     KIND,      // name of a file system
     ATTRIBUTE, // name of an extended attribute
     STACK,     // struct for sigaltstack
+    SOCKET,    // a socket (values_prepare makes some), or any descriptor
+    FAMILY,
+    SOCKET_TYPE,
+    SOCKET_NAME,   // an address
+    NAME_LENGTH,   // of it
+    MESSAGE_FLAGS, // MSG_*
+    MESSAGE,       // struct msghdr with descriptors and credentials
+    MESSAGES,      // list of struct mmsghdr
+    OPTION,        // SO_*
 };
 
 // What a worker may do: root must not harm the judge by what root may do.

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,11 +37,26 @@ static void restorer(void) {
     __asm__ volatile("mov $15, %eax; syscall");
 }
 
+// Pairs of each type at the numbers that a socket argument mostly is.
+static void sockets_prepare(void) {
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        if (socketpair(AF_UNIX, types[i] | SOCK_NONBLOCK, 0, ends) == 0) {
+            for (int k = 0; k < 2; k++) {
+                dup2(ends[k], 20 + 2 * i + k);
+                close(ends[k]);
+            }
+        }
+    }
+}
+
 void values_prepare(void) {
     good = mmap(NULL, AREA + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(good + AREA, PAGE);
     read_only = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     no_rights = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sockets_prepare();
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -206,6 +222,58 @@ static uint64_t few_bits(struct chance *chance) {
     return one_in(chance, 16) ? extreme(chance) : bits | random_below(&chance->random, 3);
 }
 
+static uint64_t socket_number(struct chance *chance) {
+    return one_in(chance, 4) ? random_below(&chance->random, 40) : 20 + random_below(&chance->random, 8);
+}
+
+static uint64_t socket_name(struct chance *chance) {
+    static const char *const names[] = {"a", "s", "d/s", "t", "l", "", "missing/s"};
+    char *raw = plain(chance);
+    uint16_t family = one_in(chance, 10) ? (uint16_t)random_next(&chance->random) : AF_UNIX;
+    memset(raw, 0, 128);
+    memcpy(raw, &family, sizeof(family));
+    if (one_in(chance, 2)) {
+        strcpy(raw + 2, names[random_below(&chance->random, sizeof(names) / sizeof(names[0]))]);
+    } else {
+        raw[3] = (char)('a' + random_below(&chance->random, 4)); // abstract
+    }
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)raw;
+}
+
+static uint64_t control(struct chance *chance, uint64_t *out_length) {
+    uint64_t *raw = (uint64_t *)plain(chance);
+    int *data = (int *)(raw + 2);
+    unsigned count = (unsigned)random_below(&chance->random, one_in(chance, 20) ? 260 : 6);
+    raw[0] = one_in(chance, 12) ? extreme(chance) : 16 + 4 * count;
+    ((int *)raw)[2] = one_in(chance, 20) ? (int)random_next(&chance->random) : SOL_SOCKET;
+    ((int *)raw)[3] = one_in(chance, 8) ? (int)random_below(&chance->random, 5) : 1;
+    for (unsigned i = 0; i < count; i++) {
+        data[i] = (int)(one_in(chance, 10) ? extreme(chance) : socket_number(chance));
+    }
+    *out_length = one_in(chance, 12) ? extreme(chance) : (16 + 4 * count + 7) / 8 * 8;
+    return one_in(chance, 12) ? bad_pointer(chance) : (uint64_t)raw;
+}
+
+static void message_fill(struct chance *chance, uint64_t *raw) { // struct msghdr
+    raw[0] = one_in(chance, 3) ? socket_name(chance) : 0;
+    raw[1] = one_in(chance, 12) ? extreme(chance) : PICK(chance, 3, 4, 6, 110, 128);
+    raw[2] = vectors(chance);
+    raw[3] = one_in(chance, 16) ? extreme(chance) : random_below(&chance->random, 5);
+    raw[4] = raw[5] = 0;
+    if (one_in(chance, 2)) {
+        raw[4] = control(chance, &raw[5]);
+    }
+    raw[6] = 0;
+}
+
+static uint64_t messages(struct chance *chance, unsigned count) {
+    uint64_t *raw = (uint64_t *)plain(chance);
+    for (unsigned i = 0; i < count; i++) {
+        message_fill(chance, raw + 8 * i);
+    }
+    return one_in(chance, 12) ? bad_pointer(chance) : (uint64_t)raw;
+}
+
 uint64_t value_make(struct chance *chance, enum kind kind) {
     if (kind != NONE && kind != PROCESS && kind != PATH && one_in(chance, 64)) {
         return extreme(chance);
@@ -266,6 +334,19 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
         return (uint64_t)PICK(chance, (uint64_t) "trusted.a", (uint64_t) "trusted.b", (uint64_t) "security.c",
                               (uint64_t) "security.capability", (uint64_t) "user.d", (uint64_t) "nothing");
     case STACK: return pointer(chance);
+    case SOCKET: return one_in(chance, 16) ? extreme(chance) : socket_number(chance);
+    case FAMILY: return one_in(chance, 8) ? random_below(&chance->random, 50) : 1;
+    case SOCKET_TYPE:
+        return one_in(chance, 8) ? few_bits(chance)
+                                 : PICK(chance, 1, 2, 5, 1 | 04000, 2 | 04000, 5 | 04000, 3, 1 | 04000 | 02000000);
+    case SOCKET_NAME: return socket_name(chance);
+    case NAME_LENGTH: return one_in(chance, 8) ? extreme(chance) : PICK(chance, 2, 3, 4, 6, 8, 110);
+    case MESSAGE_FLAGS:
+        return one_in(chance, 4) ? few_bits(chance)
+                                 : PICK(chance, 0x40, 0x42, 0x41, 0x60, 0x140, 0x4040, 0x40000040, 0x10040);
+    case MESSAGE: return messages(chance, 1);
+    case MESSAGES: return messages(chance, 4);
+    case OPTION: return one_in(chance, 8) ? extreme(chance) : random_below(&chance->random, 76);
     }
     return 0;
 }

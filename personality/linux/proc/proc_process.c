@@ -337,6 +337,7 @@ static const struct proc_entry process_children[] = {
     {.name = "mountinfo", .mode = 0444, .flags = PROC_AT_OPEN, .show = proc_show_mountinfo},
     {.name = "mounts", .mode = 0444, .flags = PROC_AT_OPEN, .show = proc_show_mounts},
     {.name = "mountstats", .mode = 0400, .flags = PROC_AT_OPEN | PROC_NO_TASK, .show = proc_show_mountstats},
+    {.name = "net", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_net_children},
     {.name = "ns", .mode = 0511, .kind = PROC_DIRECTORY, .children = proc_ns_children},
     {.name = "oom_adj", .mode = 0644, .show = show_oom_adj, .store = store_oom_adj},
     {.name = "oom_score", .mode = 0444, .show = show_oom_score},

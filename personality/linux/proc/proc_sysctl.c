@@ -336,6 +336,7 @@ static const struct proc_entry vm_children[] = {
 const struct proc_entry proc_sys_children[] = {
     {.name = "fs", .mode = 0555, .kind = PROC_DIRECTORY, .children = fs_children},
     {.name = "kernel", .mode = 0555, .kind = PROC_DIRECTORY, .children = kernel_children},
+    {.name = "net", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_sys_net_children},
     {.name = "vm", .mode = 0555, .kind = PROC_DIRECTORY, .children = vm_children},
     {.name = NULL},
 };

@@ -208,6 +208,10 @@ static inv_status_t mounts_link(const struct proc_node *n, char *buffer, size_t 
     return text_copy("self/mounts", buffer, size, out_length);
 }
 
+static inv_status_t net_link(const struct proc_node *n, char *buffer, size_t size, size_t *out_length) {
+    return text_copy("self/net", buffer, size, out_length);
+}
+
 static const struct proc_entry tty_children[] = {
     {.name = "drivers", .mode = 0444, .show = proc_show_tty_drivers},
     {.name = "ldiscs", .mode = 0444, .show = proc_show_tty_ldiscs},
@@ -230,6 +234,7 @@ const struct proc_entry proc_root_children[] = {
     {.name = "misc", .mode = 0444, .show = proc_show_nothing},
     {.name = "modules", .mode = 0444, .show = proc_show_nothing},
     {.name = "mounts", .mode = 0777, .kind = PROC_LINK, .readlink = mounts_link},
+    {.name = "net", .mode = 0777, .kind = PROC_LINK, .readlink = net_link},
     {.name = "partitions", .mode = 0444, .show = proc_show_nothing},
     {.name = "self", .mode = 0777, .kind = PROC_LINK, .readlink = self_link},
     {.name = "slabinfo", .mode = 0400, .show = show_slabinfo},

@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +51,18 @@ static void sockets_prepare(void) {
             }
         }
     }
+    // A listener with a client, and a fresh one.
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path + 1, 30, "fuzz-%d", (int)getpid());
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (bind(listener, (struct sockaddr *)&name, 20) == 0 && listen(listener, 5) == 0) {
+        connect(client, (struct sockaddr *)&name, 20);
+    }
+    dup2(listener, 26);
+    dup2(client, 27);
+    close(listener);
+    close(client);
 }
 
 void values_prepare(void) {

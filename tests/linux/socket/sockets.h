@@ -84,11 +84,20 @@ static MAYBE_UNUSED void say_poll(const char *what, int fd) {
     struct pollfd p = {
         .fd = fd, .events = POLLIN | POLLPRI | POLLOUT | POLLRDHUP | POLLRDNORM | POLLRDBAND | POLLWRNORM | POLLWRBAND};
     poll(&p, 1, 0);
-    say(what, "%s%s%s%s%s%s%s%s%s%s", p.revents & POLLIN ? "IN " : "", p.revents & POLLPRI ? "PRI " : "",
-        p.revents & POLLOUT ? "OUT " : "", p.revents & POLLERR ? "ERR " : "", p.revents & POLLHUP ? "HUP " : "",
-        p.revents & POLLRDHUP ? "RDHUP " : "", p.revents & POLLRDNORM ? "RDNORM " : "",
-        p.revents & POLLRDBAND ? "RDBAND " : "", p.revents & POLLWRNORM ? "WRNORM " : "",
-        p.revents & POLLWRBAND ? "WRBAND" : "");
+    static const struct {
+        short bit;
+        const char *name;
+    } names[] = {{POLLIN, "IN"},         {POLLPRI, "PRI"},       {POLLOUT, "OUT"},       {POLLERR, "ERR"},
+                 {POLLHUP, "HUP"},       {POLLRDHUP, "RDHUP"},   {POLLRDNORM, "RDNORM"}, {POLLRDBAND, "RDBAND"},
+                 {POLLWRNORM, "WRNORM"}, {POLLWRBAND, "WRBAND"}, {POLLNVAL, "NVAL"}};
+    char text[100] = "nothing";
+    int at = 0;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (p.revents & names[i].bit) {
+            at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%s", at ? " " : "", names[i].name);
+        }
+    }
+    say(what, "%s", text);
 }
 
 union control {

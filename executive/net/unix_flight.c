@@ -26,7 +26,8 @@
 
 #include "unix.h"
 
-#define USER_BUCKETS 64u
+#define USER_BUCKETS  64u
+#define COLLECT_LEAST 256u
 
 struct flight_user {
     struct list_node node;
@@ -183,6 +184,15 @@ static struct unix_socket *socket_in(struct file *f) {
     return s != NULL && s->family == SOCKET_FAMILY_UNIX ? unix_of(s) : NULL;
 }
 
+// A set can become unreachable without any socket's end: so whoever sends more and more of them looks, each time their number has doubled.
+static void collect_at_times(void) {
+    static _Atomic unsigned next = COLLECT_LEAST;
+    if (likely(flying_count < next))
+        return;
+    unix_collect();
+    next = MAX(2 * flying_count, COLLECT_LEAST);
+}
+
 inv_status_t unix_rights_send(struct socket_rights *r, uint64_t limit) {
     inv_status_t s = user_charge(r, limit);
     if (s != INV_OK)
@@ -191,6 +201,7 @@ inv_status_t unix_rights_send(struct socket_rights *r, uint64_t limit) {
         r->sockets += socket_in(r->files[i]) != NULL;
     if (r->sockets == 0)
         return INV_OK;
+    collect_at_times();
     mutex_lock(&flight_lock);
     for (unsigned i = 0; i < r->count; i++) {
         struct unix_socket *u = socket_in(r->files[i]);

@@ -42,8 +42,8 @@
     X(SIGNAL)           /* pending signals of a process */                                           \
     X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */                   \
     X(FUTEX_BUCKET)                                                                                  \
-    X(WALL_WATCH) /* executive/event: who is told when the wall clock is set */                      \
-    X(EVENT)      /* executive/event: one timer's file */                                            \
+    X(WALL_WATCH)  /* executive/event: who is told when the wall clock is set */                     \
+    X(EVENT)       /* executive/event: one timer's file */                                           \
     X(FUTEX_OWNER) /* owners and waiters of all priority-inheriting futexes */                       \
     X(HANDLE_TABLE)                                                                                  \
     X(DIRECTORY)                                                                                     \

@@ -115,8 +115,7 @@ struct file *proc_exe(struct linux_process *p);
 extern const struct proc_entry proc_root_children[];
 extern const struct proc_entry proc_root_entry, proc_process_entry, proc_task_entry;
 extern const struct proc_entry proc_descriptor_link, proc_descriptor_info;
-extern const struct proc_entry proc_sys_children[], proc_invar_children[], proc_net_children[],
-    proc_sys_net_children[];
+extern const struct proc_entry proc_sys_children[], proc_invar_children[], proc_net_children[], proc_sys_net_children[];
 // Tables of several files.
 void proc_show_stat(struct proc_text *t, const struct proc_node *n);
 void proc_show_status(struct proc_text *t, const struct proc_node *n);

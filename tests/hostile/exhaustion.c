@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -323,6 +324,45 @@ static void pipe_hog(void) {
     rest();
 }
 
+// Terminals without number, each with as much waiting in both directions as it takes.
+static void terminal_hog(void) {
+    static char data[64 << 10];
+    for (int i = 0; i < 10; i++) {
+        int master, unlocked = 0;
+        if (fork() == 0) {
+            while ((master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK)) != -1) {
+                ioctl(master, TIOCSPTLCK, &unlocked);
+                int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_NONBLOCK);
+                while (write(slave, data, sizeof(data)) > 0) {}
+                while (write(master, data, sizeof(data)) > 0) {}
+            }
+            rest();
+        }
+    }
+    rest();
+}
+
+// Pages that are in many pipes at once, and fifos.
+static void splice_hog(void) {
+    static char data[64 << 10];
+    for (int i = 0; i < 10; i++) {
+        int from[2], to[2];
+        char name[32];
+        if (fork() == 0) {
+            snprintf(name, sizeof(name), "fifo-%d", i);
+            mkfifo(name, 0600);
+            while (pipe2(from, O_NONBLOCK) == 0 && pipe2(to, O_NONBLOCK) == 0) {
+                while (write(from[1], data, sizeof(data)) > 0) {}
+                while (tee(from[0], to[1], sizeof(data), 0) > 0) {}
+                int fifo = open(name, O_RDWR | O_NONBLOCK);
+                splice(to[0], NULL, fifo, NULL, sizeof(data), SPLICE_F_NONBLOCK);
+            }
+            rest();
+        }
+    }
+    rest();
+}
+
 static void signal_hog(void) {
     sigset_t all;
     sigfillset(&all);
@@ -420,6 +460,8 @@ static const struct {
     {"link-maze", link_maze},
     {"descriptor-hog", descriptor_hog},
     {"pipe-hog", pipe_hog},
+    {"terminal-hog", terminal_hog},
+    {"splice-hog", splice_hog},
     {"signal-hog", signal_hog},
     {"stack-hog", stack_hog},
     {"argument-hog", argument_hog},

@@ -42,6 +42,7 @@ enum kind {
     WORD,     // futex word
     FUTEX_OPERATION,
     IOCTL,
+    PLACE, // the address of an offset, mostly none
     FCNTL,
     CLOCK,
     WHENCE,

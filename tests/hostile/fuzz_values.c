@@ -118,7 +118,9 @@ static uint64_t path(struct chance *chance) {
                                          "d/d/a",    "l", "l/a",       "fifo",  "a/",        "d/.", ".",
                                          "./d/../a", "",  "missing/x", "d/e/f", "self-loop", "a/b"};
     static const char *const harmless[] = {"/proc/self/stat", "/proc/self/maps", "/proc/self/fd/3", "/proc/self/exe",
-                                           "/proc/1/status",  "/proc/meminfo",   "/proc/mounts",    "/proc/self/fd"};
+                                           "/proc/1/status",  "/proc/meminfo",   "/proc/mounts",    "/proc/self/fd",
+                                           "/dev/ptmx",       "/dev/ptmx",       "/dev/pts/0",      "/dev/pts/1",
+                                           "/dev/pts/2",      "/dev/pts",        "/proc/self/fd/5", "/dev/tty"};
     static const char *const outside[] = {
         "/",    "..",     "/dev/null", "/dev/zero", "/dev/full",     "/dev/urandom", "/tmp",        "/proc",
         "/dev", "/tests", "/dev/tty",  "/init",     "/tmp/sentinel", "../../..",     "/dev/console"};
@@ -335,8 +337,13 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
                                   : PICK(chance, 0, 1, 128, 129, 3, 4, 5, 9, 10, 137, 138, 256 + 9);
     case IOCTL:
         return one_in(chance, 4) ? random_next(&chance->random)
-                                 : PICK(chance, 0x5401, 0x5402, 0x5403, 0x540b, 0x540e, 0x540f, 0x5410, 0x5413, 0x5414,
-                                        0x541b, 0x5421, 0x5422, 0x5429, 0x5450, 0x5451);
+                                 : PICK(chance, 0x5401, 0x5402, 0x5403, 0x5404, 0x5405, 0x5406, 0x5407, 0x5408, 0x5409,
+                                        0x540a, 0x540b, 0x540c, 0x540d, 0x540e, 0x540f, 0x5410, 0x5411, 0x5412, 0x5413,
+                                        0x5414, 0x5419, 0x541a, 0x541b, 0x541d, 0x5420, 0x5421, 0x5422, 0x5423, 0x5424,
+                                        0x5425, 0x5427, 0x5428, 0x5429, 0x5437, 0x5441, 0x5450, 0x5451, 0x5452, 0x5456,
+                                        0x5457, 0x802c542a, 0x402c542b, 0x402c542c, 0x402c542d, 0x80045430, 0x40045431,
+                                        0x40045431, 0x80045432, 0x40045436, 0x80045438, 0x80045439, 0x80045440);
+    case PLACE: return one_in(chance, 3) ? pointer(chance) : 0;
     case FCNTL: return one_in(chance, 10) ? extreme(chance) : PICK(chance, 0, 1, 2, 3, 4, 5, 6, 8, 9, 1030, 1031, 1032);
     case CLOCK: return one_in(chance, 6) ? extreme(chance) : random_below(&chance->random, 13);
     case WHENCE: return random_below(&chance->random, 6);

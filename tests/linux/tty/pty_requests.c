@@ -313,6 +313,10 @@ static void others(void) {
     say_call("TIOCLINUX", ioctl(slave, TIOCLINUX, &lock));
     say_call("an unknown request", ioctl(slave, 0x54ee, 0));
     say_call("an unknown request at the master", ioctl(master, 0x54ee, 0));
+    say_call("TCXONC", ioctl(slave, TCXONC, TCOON));
+    say_call("TCFLSH", ioctl(slave, TCFLSH, TCIOFLUSH));
+    say_call("TCSBRK, to drain", ioctl(slave, TCSBRK, 1));
+    say_call("TCSBRK", ioctl(slave, TCSBRK, 0));
     n = 1;
     say_call("FIONBIO", ioctl(master, FIONBIO, &n));
     say_call("read then", read(master, name, 1));

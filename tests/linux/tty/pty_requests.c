@@ -167,6 +167,7 @@ static void packets(void) {
     int on = 1;
     struct termios t;
     char byte;
+    say_sent("what was echoed before");
     say_call("TIOCGPKT", ioctl(master, TIOCGPKT, &on));
     say("is", "%d", on);
     on = 1;

@@ -106,6 +106,7 @@ static int64_t thread_state_copy(const struct clone_request *r, struct linux_thr
         s = fs_context_copy(me->fs, &t->fs);
     }
     t->blocked = me->blocked;
+    t->io_priority = me->io_priority;
     t->nice = me->nice;
     t->memory_failure = me->memory_failure;
     t->io_flusher = me->io_flusher;
@@ -132,7 +133,7 @@ static int64_t sighand_copy(const struct clone_request *r, struct linux_process 
     if (p->sighand == NULL)
         return -LINUX_ENOMEM;
     if (r->flags & CLONE_CLEAR_SIGHAND)
-        sighand_reset(p->sighand, false);
+        sighand_reset(p->sighand, true);
     return 0;
 }
 
@@ -169,10 +170,11 @@ static int64_t process_make(const struct clone_request *r, struct clone_parts *c
 }
 
 // Scheduling: class and weight are inherited, the processor set too.
-static inv_status_t sched_inherit(struct thread *child) {
+static inv_status_t sched_inherit(struct linux_thread *t, struct thread *child) {
     struct sched_params params;
 
     sched_get_params(current_thread(), &params);
+    linux_sched_reset(t, &params);
     inv_status_t s = sched_set_params(child, &params);
     return s == INV_OK ? sched_set_affinity(child, &current_thread()->sched.affinity) : s;
 }
@@ -192,7 +194,7 @@ static int64_t thread_make(struct arch_frame *f, const struct clone_request *r, 
                            &c->core_thread);
     if (s != INV_OK)
         return s == INV_ERR_QUOTA || s == INV_ERR_BAD_STATE ? -LINUX_EAGAIN : linux_result(s);
-    s = sched_inherit(c->core_thread);
+    s = sched_inherit(c->thread, c->core_thread);
     if (s != INV_OK)
         return linux_result(s);
     linux_arch_clone_thread(c->core_thread, (r->flags & CLONE_SETTLS) != 0, r->tls);

@@ -170,6 +170,7 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
     x->token = NULL;
     atomic_store(&p->dumpable, !private);
     atomic_store(&p->personality, x->personality);
+    atomic_store(&p->barriers, 0);
     linux_arch_exec_reset();
     arch_frame_init_user(f, x->entry, x->sp);
     linux_arch_call_resolved(f);

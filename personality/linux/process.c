@@ -51,6 +51,7 @@ static void process_inherit(struct linux_process *p, struct linux_process *from)
     spin_unlock_irq(&from->lock, flags);
     p->personality = atomic_load_explicit(&from->personality, memory_order_relaxed);
     p->no_huge_pages = from->no_huge_pages;
+    p->barriers = atomic_load_explicit(&from->barriers, memory_order_relaxed);
     p->dumpable = atomic_load_explicit(&from->dumpable, memory_order_relaxed);
     p->oom_score_adj = atomic_load_explicit(&from->oom_score_adj, memory_order_relaxed);
 }

@@ -125,6 +125,7 @@ struct linux_process {
     _Atomic bool vfork_pending; // the parent waits until exec or exit
     _Atomic uint32_t personality, dumpable;
     _Atomic int oom_score_adj;
+    _Atomic uint32_t barriers; // membarrier's registrations
     bool unkillable; // process 1: signals that it does not handle are not sent; immutable
 
     struct waitq child_wait; // woken when a child changes state
@@ -201,7 +202,9 @@ struct linux_thread {
     uint8_t memory_failure; // LINUX_MCE_KILL_*
     bool io_flusher;
     uint64_t timer_slack, timer_slack_default; // ns
-    int nice, policy, rt_priority;             // as the scheduling calls tell them
+    int nice, policy, rt_priority; // as the scheduling calls tell them
+    bool reset_on_fork;            // children get an ordinary policy
+    uint16_t io_priority;          // ioprio_set's class and level: kept, and not used yet
     int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
     bool user_over_limit;                      // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
 };
@@ -326,6 +329,10 @@ int64_t linux_alarm_set(uint64_t seconds);           // returns the seconds that
 // --- signal.c ---
 // Sends with the rules for the current thread; signo 0: only those. Tree lock held. EINVAL, EPERM, EAGAIN.
 int64_t linux_signal_process_locked(struct linux_process *p, const struct linux_siginfo *info);
+
+// --- sched.c ---
+// What a new thread is given instead of the caller's policy and priority, where the caller chose so (SCHED_RESET_ON_FORK).
+void linux_sched_reset(struct linux_thread *t, struct sched_params *params);
 
 // --- futex.c ---
 void linux_robust_list_exit(struct linux_thread *t);

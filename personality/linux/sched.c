@@ -84,7 +84,7 @@ static bool policy_realtime(int policy) {
 }
 
 // The rules for a change without CAP_SYS_NICE.
-static int64_t change_allowed(const struct target *t, int policy, int rt_priority, int nice) {
+static int64_t change_allowed(const struct target *t, int policy, int rt_priority, int nice, bool reset) {
     uint64_t rt_limit = linux_limit(LINUX_RLIMIT_RTPRIO), nice_limit = linux_limit(LINUX_RLIMIT_NICE);
 
     if (token_capable(linux_token(), CAP_SYS_NICE))
@@ -99,11 +99,31 @@ static int64_t change_allowed(const struct target *t, int policy, int rt_priorit
     }
     if (t->thread->policy == SCHED_IDLE && policy != SCHED_IDLE && (uint64_t)(20 - t->thread->nice) > nice_limit)
         return -LINUX_EPERM;
-    return t->same_user ? 0 : -LINUX_EPERM;
+    return t->same_user && (reset || !t->thread->reset_on_fork) ? 0 : -LINUX_EPERM;
 }
 
-// policy -1: keep. nice INT32_MIN: keep.
-static int64_t scheduler_set(int tid, int policy, int rt_priority, int nice) {
+void linux_sched_reset(struct linux_thread *t, struct sched_params *params) {
+    const struct linux_thread *me = linux_current();
+
+    if (!me->reset_on_fork)
+        return;
+    if (policy_realtime(me->policy)) {
+        t->policy = SCHED_OTHER;
+        t->rt_priority = 0;
+        t->nice = 0;
+    }
+    t->nice = MAX(t->nice, 0);
+    if (t->policy != SCHED_IDLE)
+        *params = (struct sched_params){.class = SCHED_CLASS_FAIR, .weight = weight_of_nice(t->nice)};
+}
+
+// What is wanted; keep: the thread's own for this part.
+struct change {
+    int policy, rt_priority, nice; // nice INT32_MIN: keep
+    bool keep_policy, keep_params, reset, keep_reset;
+};
+
+static int64_t scheduler_set(int tid, struct change c) {
     struct target t;
 
     if (tid < 0)
@@ -111,15 +131,21 @@ static int64_t scheduler_set(int tid, int policy, int rt_priority, int nice) {
     if (!target_get(tid, &t))
         return -LINUX_ESRCH;
     int64_t result = -LINUX_EINVAL;
-    if (policy == -1)
-        policy = t.thread->policy;
-    if (nice == INT32_MIN)
-        nice = t.thread->nice;
-    if (policy_known(policy) && rt_priority >= 0 && rt_priority <= RT_PRIORITY_MAX &&
-        policy_realtime(policy) == (rt_priority != 0))
-        result = change_allowed(&t, policy, rt_priority, nice);
+    if (c.keep_policy || c.keep_params) // a policy is a parameter, too
+        c.policy = t.thread->policy;
+    if (c.keep_params)
+        c.rt_priority = t.thread->rt_priority;
+    if (c.nice == INT32_MIN || c.keep_params)
+        c.nice = t.thread->nice;
+    if (c.keep_reset)
+        c.reset = t.thread->reset_on_fork;
+    if (policy_known(c.policy) && c.rt_priority >= 0 && c.rt_priority <= RT_PRIORITY_MAX &&
+        policy_realtime(c.policy) == (c.rt_priority != 0))
+        result = change_allowed(&t, c.policy, c.rt_priority, c.nice, c.reset);
     if (result == 0)
-        result = params_apply(&t, policy, rt_priority, nice);
+        result = params_apply(&t, c.policy, c.rt_priority, c.nice);
+    if (result == 0)
+        t.thread->reset_on_fork = c.reset;
     target_put(&t);
     return result;
 }
@@ -141,14 +167,17 @@ int64_t linux_sched_setscheduler(struct arch_frame *f) {
     if ((int)LINUX_ARG(f, 1) < 0)
         return -LINUX_EINVAL;
     int64_t result = priority_get(LINUX_ARG(f, 2), &priority);
-    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), policy, priority, INT32_MIN);
+    struct change c = {.policy = policy, .rt_priority = priority, .nice = INT32_MIN};
+    c.reset = ((uint32_t)LINUX_ARG(f, 1) & SCHED_RESET_ON_FORK) != 0;
+    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), c);
 }
 
 int64_t linux_sched_setparam(struct arch_frame *f) {
     int priority;
     int64_t result = priority_get(LINUX_ARG(f, 1), &priority);
 
-    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), -1, priority, INT32_MIN);
+    struct change c = {.keep_policy = true, .rt_priority = priority, .nice = INT32_MIN, .keep_reset = true};
+    return result != 0 ? result : scheduler_set((int)LINUX_ARG(f, 0), c);
 }
 
 int64_t linux_sched_getscheduler(struct arch_frame *f) {
@@ -158,7 +187,7 @@ int64_t linux_sched_getscheduler(struct arch_frame *f) {
         return -LINUX_EINVAL;
     if (!target_get((int)LINUX_ARG(f, 0), &t))
         return -LINUX_ESRCH;
-    int policy = t.thread->policy;
+    int64_t policy = t.thread->policy | (t.thread->reset_on_fork ? SCHED_RESET_ON_FORK : 0);
     target_put(&t);
     return policy;
 }
@@ -181,44 +210,78 @@ struct sched_attributes {
     int32_t nice;
     uint32_t priority;
     uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max; // no bounds of utilisation are kept
 };
+
+enum { ATTRIBUTE_RESET_ON_FORK = 1, ATTRIBUTE_KEEP_POLICY = 8, ATTRIBUTE_KEEP_PARAMS = 16, ATTRIBUTE_KNOWN = 0x1f };
+#define ATTRIBUTE_UTIL 0x60u
+#define ATTRIBUTES_V0  48u // without the bounds of utilisation
+
+// Sizes of a later kernel are taken if what is unknown is zero.
+static int64_t attributes_get(uint64_t user, struct sched_attributes *a) {
+    uint64_t words[PAGE_SIZE / sizeof(uint64_t) / 8];
+    uint32_t size;
+
+    if (arch_user_load32((const uint32_t user_ptr *)user, &size) != INV_OK)
+        return -LINUX_EFAULT;
+    if (size == 0)
+        size = ATTRIBUTES_V0;
+    bool fits = size >= ATTRIBUTES_V0 && size <= PAGE_SIZE;
+    if (fits && arch_copy_from_user(a, (const void user_ptr *)user, MIN(size, (uint32_t)sizeof(*a))) != INV_OK)
+        return -LINUX_EFAULT;
+    for (uint32_t at = sizeof(*a), n; fits && at < size; at += n) {
+        n = MIN(size - at, (uint32_t)sizeof(words));
+        memset(words, 0, sizeof(words));
+        if (arch_copy_from_user(words, (const void user_ptr *)(user + at), n) != INV_OK)
+            return -LINUX_EFAULT;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+            fits = fits && words[i] == 0;
+    }
+    if (!fits) {
+        (void)!arch_user_store32((uint32_t user_ptr *)user, sizeof(*a));
+        return -LINUX_E2BIG;
+    }
+    return (a->flags & ATTRIBUTE_UTIL) && size < sizeof(*a) ? -LINUX_EINVAL : 0;
+}
 
 int64_t linux_sched_setattr(struct arch_frame *f) {
     struct sched_attributes a = {0};
-    uint32_t size;
 
-    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) != 0)
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || (unsigned)LINUX_ARG(f, 2) != 0)
         return -LINUX_EINVAL;
-    if (arch_user_load32((const uint32_t user_ptr *)LINUX_ARG(f, 1), &size) != INV_OK)
-        return -LINUX_EFAULT;
-    if (size == 0)
-        size = sizeof(a);
-    if (size < sizeof(a) || size > PAGE_SIZE) {
-        (void)!arch_user_store32((uint32_t user_ptr *)LINUX_ARG(f, 1), sizeof(a));
-        return -LINUX_E2BIG;
-    }
-    if (arch_copy_from_user(&a, (const void user_ptr *)LINUX_ARG(f, 1), sizeof(a)) != INV_OK)
-        return -LINUX_EFAULT;
-    if (a.flags & ~0x1ull || a.nice < -20 || a.nice > 19)
+    int64_t result = attributes_get(LINUX_ARG(f, 1), &a);
+    if (result != 0)
+        return result;
+    if ((int)a.policy < 0 || (a.flags & ~(uint64_t)(ATTRIBUTE_KNOWN | ATTRIBUTE_UTIL)))
         return -LINUX_EINVAL;
-    return scheduler_set((int)LINUX_ARG(f, 0), (int)a.policy, (int)a.priority,
-                         policy_realtime((int)a.policy) ? INT32_MIN : a.nice);
+    struct change c = {.policy = (int)a.policy,
+                       .rt_priority = (int)a.priority,
+                       .nice = MIN(MAX(a.nice, -20), 19),
+                       .keep_policy = (a.flags & ATTRIBUTE_KEEP_POLICY) != 0,
+                       .keep_params = (a.flags & ATTRIBUTE_KEEP_PARAMS) != 0,
+                       .reset = (a.flags & ATTRIBUTE_RESET_ON_FORK) != 0,
+                       .keep_reset = (a.flags & ATTRIBUTE_KEEP_POLICY) != 0};
+    if (policy_realtime(c.policy) && !c.keep_policy)
+        c.nice = INT32_MIN;
+    return scheduler_set((int)LINUX_ARG(f, 0), c);
 }
 
 int64_t linux_sched_getattr(struct arch_frame *f) {
     struct sched_attributes a = {.size = sizeof(a)};
     struct target t;
 
-    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || LINUX_ARG(f, 2) < sizeof(a) ||
-        LINUX_ARG(f, 2) > PAGE_SIZE || LINUX_ARG(f, 3) != 0)
+    if (LINUX_ARG(f, 1) == 0 || (int)LINUX_ARG(f, 0) < 0 || (uint32_t)LINUX_ARG(f, 2) < ATTRIBUTES_V0 ||
+        (uint32_t)LINUX_ARG(f, 2) > PAGE_SIZE || (unsigned)LINUX_ARG(f, 3) != 0)
         return -LINUX_EINVAL;
+    a.size = MIN((uint32_t)LINUX_ARG(f, 2), (uint32_t)sizeof(a));
     if (!target_get((int)LINUX_ARG(f, 0), &t))
         return -LINUX_ESRCH;
     a.policy = (uint32_t)t.thread->policy;
     a.priority = (uint32_t)t.thread->rt_priority;
-    a.nice = t.thread->nice;
+    a.flags = t.thread->reset_on_fork ? ATTRIBUTE_RESET_ON_FORK : 0;
+    a.nice = policy_realtime(t.thread->policy) ? 0 : t.thread->nice;
     target_put(&t);
-    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &a, sizeof(a)) == INV_OK ? 0 : -LINUX_EFAULT;
+    return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &a, a.size) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
 int64_t linux_sched_get_priority_max(struct arch_frame *f) {
@@ -398,4 +461,76 @@ int64_t linux_setpriority(struct arch_frame *f) {
         return -LINUX_EINVAL;
     nice_for_each(&v, nice_change);
     return v.result;
+}
+
+// --- priorities of input and output: chosen, inherited, shown; there is no queue yet that looks at them ---
+
+enum { IO_CLASS_NONE, IO_CLASS_RT, IO_CLASS_BE, IO_CLASS_IDLE, IO_CLASS_SHIFT = 13, IO_LEVELS = 8 };
+
+static int64_t io_priority_check(int priority) {
+    int level = priority & (IO_LEVELS - 1); // what stands between level and class is a hint
+
+    switch (priority >> IO_CLASS_SHIFT) {
+    case IO_CLASS_RT:
+        if (!token_capable(linux_token(), CAP_SYS_ADMIN) && !token_capable(linux_token(), CAP_SYS_NICE))
+            return -LINUX_EPERM;
+        return 0;
+    case IO_CLASS_BE:
+    case IO_CLASS_IDLE: return 0;
+    case IO_CLASS_NONE: return level == 0 ? 0 : -LINUX_EINVAL;
+    default: return -LINUX_EINVAL;
+    }
+}
+
+static void io_priority_change(struct nice_visit *v, struct target *t) {
+    const struct token *me = linux_token();
+
+    v->found++;
+    irq_flags_t flags = spin_lock_irq(&t->thread->process->lock);
+    bool allowed = t->thread->token->uid == me->euid || t->thread->token->uid == me->uid;
+    spin_unlock_irq(&t->thread->process->lock, flags);
+    if (!allowed && !token_capable(me, CAP_SYS_NICE)) {
+        v->result = -LINUX_EPERM;
+    } else {
+        t->thread->io_priority = (uint16_t)v->set;
+        if (v->result == -LINUX_ESRCH)
+            v->result = 0;
+    }
+}
+
+// A class that was not chosen follows from the policy and the nice value; of several the most urgent counts.
+static void io_priority_look(struct nice_visit *v, struct target *t) {
+    int own = t->thread->io_priority;
+
+    if (own >> IO_CLASS_SHIFT == IO_CLASS_NONE && v->which != PRIO_PROCESS) {
+        int class = t->thread->policy == SCHED_IDLE      ? IO_CLASS_IDLE
+                    : policy_realtime(t->thread->policy) ? IO_CLASS_RT
+                                                         : IO_CLASS_BE;
+        own = class << IO_CLASS_SHIFT | (t->thread->nice + 20) / 5;
+    }
+    v->best = v->found == 0 ? own : MIN(v->best, own);
+    v->found++;
+}
+
+// ioprio's kinds count from 1, in the order of getpriority's.
+int64_t linux_ioprio_set(struct arch_frame *f) {
+    int priority = (int)LINUX_ARG(f, 2);
+    struct nice_visit v = {.set = priority, .result = -LINUX_ESRCH};
+    int64_t result = io_priority_check(priority);
+
+    if (result != 0)
+        return result;
+    if (!nice_decode(&v, (uint32_t)LINUX_ARG(f, 0) - 1, LINUX_ARG(f, 1)))
+        return -LINUX_EINVAL;
+    nice_for_each(&v, io_priority_change);
+    return v.result;
+}
+
+int64_t linux_ioprio_get(struct arch_frame *f) {
+    struct nice_visit v = {0};
+
+    if (!nice_decode(&v, (uint32_t)LINUX_ARG(f, 0) - 1, LINUX_ARG(f, 1)))
+        return -LINUX_EINVAL;
+    nice_for_each(&v, io_priority_look);
+    return v.found == 0 ? -LINUX_ESRCH : v.best;
 }

@@ -143,7 +143,7 @@ uint64_t signal_handler(const struct linux_sighand *h, int signal);
 struct linux_sighand *sighand_create(const struct linux_sighand *from); // a copy (NULL: all default). NULL: no memory
 void sighand_get(struct linux_sighand *h);
 void sighand_put(struct linux_sighand *h);
-// exec and CLONE_CLEAR_SIGHAND: handlers become default, ignored ones stay (exec) or go too.
+// exec and CLONE_CLEAR_SIGHAND: handlers become default; ignored ones stay, or go too.
 void sighand_reset(struct linux_sighand *h, bool keep_ignored);
 
 // Sets the alternate stack of the current thread, whose stack pointer is sp. EPERM (on it now), EINVAL, ENOMEM (too small).

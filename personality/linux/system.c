@@ -303,27 +303,48 @@ int64_t linux_personality(struct arch_frame *f) {
 
 // --- memory barriers ---
 
-enum { MEMBARRIER_QUERY = 0, MEMBARRIER_GLOBAL = 1, MEMBARRIER_PRIVATE = 8, MEMBARRIER_REGISTER_PRIVATE = 16 };
+enum {
+    MEMBARRIER_QUERY = 0,
+    MEMBARRIER_GLOBAL = 1,
+    MEMBARRIER_GLOBAL_EXPEDITED = 2,
+    MEMBARRIER_REGISTER_GLOBAL = 4,
+    MEMBARRIER_PRIVATE = 8,
+    MEMBARRIER_REGISTER_PRIVATE = 16,
+    MEMBARRIER_PRIVATE_SYNC_CORE = 32,
+    MEMBARRIER_REGISTER_SYNC_CORE = 64,
+    MEMBARRIER_KNOWN = 127
+};
 
 static void barrier(void *arg) {
     (void)arg;
     atomic_thread_fence(memory_order_seq_cst);
 }
 
+// One barrier serves all: an interrupt on every processor, whose return also makes it see changed instructions. What is private needs to be registered first.
 int64_t linux_membarrier(struct arch_frame *f) {
-    if (LINUX_ARG(f, 1) != 0)
+    struct linux_process *p = linux_current_process();
+    int command = (int)LINUX_ARG(f, 0);
+
+    if ((unsigned)LINUX_ARG(f, 1) != 0)
         return -LINUX_EINVAL;
-    switch ((int)LINUX_ARG(f, 0)) {
-    case MEMBARRIER_QUERY: return MEMBARRIER_GLOBAL | MEMBARRIER_PRIVATE | MEMBARRIER_REGISTER_PRIVATE;
-    case MEMBARRIER_REGISTER_PRIVATE: return 0;
-    case MEMBARRIER_GLOBAL:
+    switch (command) {
+    case MEMBARRIER_QUERY: return MEMBARRIER_KNOWN;
+    case MEMBARRIER_REGISTER_GLOBAL:
+    case MEMBARRIER_REGISTER_PRIVATE:
+    case MEMBARRIER_REGISTER_SYNC_CORE: atomic_fetch_or(&p->barriers, (uint32_t)command); return 0;
     case MEMBARRIER_PRIVATE:
-        atomic_thread_fence(memory_order_seq_cst);
-        if (cpu_count > 1)
-            cpu_call(NULL, barrier, NULL);
-        return 0;
+    case MEMBARRIER_PRIVATE_SYNC_CORE:
+        if (!(atomic_load(&p->barriers) & (uint32_t)command << 1))
+            return -LINUX_EPERM;
+        break;
+    case MEMBARRIER_GLOBAL:
+    case MEMBARRIER_GLOBAL_EXPEDITED: break;
     default: return -LINUX_EINVAL;
     }
+    atomic_thread_fence(memory_order_seq_cst);
+    if (cpu_count > 1)
+        cpu_call(NULL, barrier, NULL);
+    return 0;
 }
 
 // Restartable sequences are not there; every start of a program asks, so the answer is given without a line in the log.

@@ -334,7 +334,8 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case WORD: return one_in(chance, 6) ? bad_pointer(chance) : (uint64_t)&word[random_below(&chance->random, 4)];
     case FUTEX_OPERATION:
         return one_in(chance, 10) ? random_below(&chance->random, 300)
-                                  : PICK(chance, 0, 1, 128, 129, 3, 4, 5, 9, 10, 137, 138, 256 + 9);
+                                  : PICK(chance, 0, 1, 128, 129, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 134, 135, 136,
+                                         137, 138, 139, 140, 141, 256 + 9, 256 + 11, 256 + 13);
     case IOCTL:
         return one_in(chance, 4) ? random_next(&chance->random)
                                  : PICK(chance, 0x5401, 0x5402, 0x5403, 0x5404, 0x5405, 0x5406, 0x5407, 0x5408, 0x5409,

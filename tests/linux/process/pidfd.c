@@ -7,19 +7,18 @@
 
 #include <pthread.h>
 
-#define SYS_PIDFD_SEND  424
-#define SYS_PIDFD_OPEN  434
-#define SYS_CLONE3      435
-#define SYS_PIDFD_GETFD 438
-#define PIDFD_NONBLOCK  O_NONBLOCK
-#define P_PIDFD_        3
-#define CLONE_PIDFD_    0x1000
+#define SYS_CLONE3     435
+#define PIDFD_NONBLOCK O_NONBLOCK
+#define P_PIDFD_       3
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
 
 static long open_pid(pid_t pid, unsigned flags) {
-    return syscall(SYS_PIDFD_OPEN, pid, flags);
+    return syscall(SYS_pidfd_open, pid, flags);
 }
 static long send(int fd, int signal, siginfo_t *info, unsigned flags) {
-    return syscall(SYS_PIDFD_SEND, fd, signal, info, flags);
+    return syscall(SYS_pidfd_send_signal, fd, signal, info, flags);
 }
 
 static const char *events(int fd) {
@@ -62,9 +61,9 @@ static void errors(void) {
     say_call("pidfd_send_signal to a closed descriptor", send(999, 0, NULL, 0));
     say_call("pidfd_send_signal to a file", send(file, 0, NULL, 0));
     say_call("pidfd_send_signal, flags before the descriptor", send(999, 0, NULL, 1));
-    say_call("pidfd_getfd of a closed descriptor", syscall(SYS_PIDFD_GETFD, 999, 0, 0));
-    say_call("pidfd_getfd of a file", syscall(SYS_PIDFD_GETFD, file, 0, 0));
-    say_call("pidfd_getfd, flags before the descriptor", syscall(SYS_PIDFD_GETFD, 999, 0, 1));
+    say_call("pidfd_getfd of a closed descriptor", syscall(SYS_pidfd_getfd, 999, 0, 0));
+    say_call("pidfd_getfd of a file", syscall(SYS_pidfd_getfd, file, 0, 0));
+    say_call("pidfd_getfd, flags before the descriptor", syscall(SYS_pidfd_getfd, 999, 0, 1));
     say_call("waitid of a closed descriptor", waitid((idtype_t)P_PIDFD_, 999, &info, WEXITED));
     say_call("waitid of a file", waitid((idtype_t)P_PIDFD_, (id_t)file, &info, WEXITED));
     say_call("waitid of -1", waitid((idtype_t)P_PIDFD_, (id_t)-1, &info, WEXITED));
@@ -131,7 +130,7 @@ static void life(void) {
     say("poll of one that is gone", "%s", events(fd));
     say_call("signal to one that is gone", send(fd, SIGTERM, NULL, 0));
     say_call("signal 0 to one that is gone", send(fd, 0, NULL, 0));
-    say_call("pidfd_getfd of one that is gone", syscall(SYS_PIDFD_GETFD, fd, 0, 0));
+    say_call("pidfd_getfd of one that is gone", syscall(SYS_pidfd_getfd, fd, 0, 0));
     show_fdinfo("fdinfo of one that is gone", fd, pid);
     close(fd);
     close(nonblocking);
@@ -152,7 +151,7 @@ static int without_right(void) {
     say_call("user: signal to root", send(fd, SIGUSR1, NULL, 0));
     say_call("user: queued signal to root", send(fd, SIGUSR1, &info, 0));
     say_call("user: signal 0 to root", send(fd, 0, NULL, 0));
-    say_call("user: pidfd_getfd of root", syscall(SYS_PIDFD_GETFD, fd, 0, 0));
+    say_call("user: pidfd_getfd of root", syscall(SYS_pidfd_getfd, fd, 0, 0));
     say_ok("user: pidfd_open of process 1", open_pid(1, 0));
     return 0;
 }
@@ -197,16 +196,16 @@ static void get_descriptor(void) {
     pid_t pid = spawn(holder);
     gate_wait(&ready);
     int fd = (int)MUST(open_pid(pid, 0));
-    say_call("pidfd_getfd of a closed one", syscall(SYS_PIDFD_GETFD, fd, 51, 0));
-    say_call("pidfd_getfd of -1", syscall(SYS_PIDFD_GETFD, fd, -1, 0));
-    int mine = (int)MUST(syscall(SYS_PIDFD_GETFD, fd, 50, 0));
+    say_call("pidfd_getfd of a closed one", syscall(SYS_pidfd_getfd, fd, 51, 0));
+    say_call("pidfd_getfd of -1", syscall(SYS_pidfd_getfd, fd, -1, 0));
+    int mine = (int)MUST(syscall(SYS_pidfd_getfd, fd, 50, 0));
     say_call("close on exec", fcntl(mine, F_GETFD));
     say("offset", "%ld", (long)lseek(mine, 0, SEEK_CUR));
     lseek(mine, 2, SEEK_SET);
     gate_raise(&done);
     siginfo_t info;
     MUST(waitid((idtype_t)P_PIDFD_, (id_t)fd, &info, WEXITED | WNOWAIT));
-    say_call("pidfd_getfd of a zombie", syscall(SYS_PIDFD_GETFD, fd, 50, 0));
+    say_call("pidfd_getfd of a zombie", syscall(SYS_pidfd_getfd, fd, 50, 0));
     reap(pid);
     close(mine);
     close(fd);
@@ -226,7 +225,7 @@ static long clone3(struct clone_args_ *args) {
 
 static void by_clone(void) {
     int fd = -1, tid = -1;
-    long pid = syscall(SYS_clone, CLONE_PIDFD_ | SIGCHLD, NULL, &fd, NULL, 0);
+    long pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, &fd, NULL, 0);
     if (pid == 0) {
         _exit(4);
     }
@@ -238,12 +237,12 @@ static void by_clone(void) {
     say("status", "%d", info.si_status);
     close(fd);
     say_call("clone with CLONE_PIDFD and CLONE_PARENT_SETTID",
-             syscall(SYS_clone, CLONE_PIDFD_ | CLONE_PARENT_SETTID | SIGCHLD, NULL, &fd, NULL, 0));
+             syscall(SYS_clone, CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, NULL, &fd, NULL, 0));
     say_call("clone with CLONE_PIDFD and CLONE_DETACHED",
-             syscall(SYS_clone, CLONE_PIDFD_ | CLONE_DETACHED | SIGCHLD, NULL, &fd, NULL, 0));
+             syscall(SYS_clone, CLONE_PIDFD | CLONE_DETACHED | SIGCHLD, NULL, &fd, NULL, 0));
     say_call("clone with CLONE_PIDFD at a bad address",
-             syscall(SYS_clone, CLONE_PIDFD_ | SIGCHLD, NULL, (void *)8, NULL, 0));
-    struct clone_args_ args = {.flags = CLONE_PIDFD_ | CLONE_PARENT_SETTID,
+             syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, NULL, (void *)8, NULL, 0));
+    struct clone_args_ args = {.flags = CLONE_PIDFD | CLONE_PARENT_SETTID,
                                .pidfd = (uintptr_t)&fd,
                                .parent_tid = (uintptr_t)&tid,
                                .exit_signal = SIGCHLD};
@@ -254,7 +253,7 @@ static void by_clone(void) {
     close(fd);
     args.parent_tid = args.pidfd;
     say_call("clone3 with both at one address", clone3(&args));
-    args.flags = CLONE_PIDFD_ | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
+    args.flags = CLONE_PIDFD | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
     args.exit_signal = 0;
     say_call("clone3 with CLONE_PIDFD and CLONE_THREAD", clone3(&args));
     struct rlimit limit = {3, 4096}, old;
@@ -263,7 +262,7 @@ static void by_clone(void) {
         close(i);
     }
     setrlimit(RLIMIT_NOFILE, &limit);
-    args = (struct clone_args_){.flags = CLONE_PIDFD_, .pidfd = (uintptr_t)&fd, .exit_signal = SIGCHLD};
+    args = (struct clone_args_){.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&fd, .exit_signal = SIGCHLD};
     say_call("clone3 without a free descriptor", clone3(&args));
     say_call("pidfd_open without a free descriptor", open_pid(getpid(), 0));
     setrlimit(RLIMIT_NOFILE, &old);

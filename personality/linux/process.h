@@ -126,7 +126,7 @@ struct linux_process {
     _Atomic uint32_t personality, dumpable;
     _Atomic int oom_score_adj;
     _Atomic uint32_t barriers; // membarrier's registrations
-    bool unkillable; // process 1: signals that it does not handle are not sent; immutable
+    bool unkillable;           // process 1: signals that it does not handle are not sent; immutable
 
     struct waitq child_wait; // woken when a child changes state
     struct waitq vfork_wait;
@@ -202,9 +202,9 @@ struct linux_thread {
     uint8_t memory_failure; // LINUX_MCE_KILL_*
     bool io_flusher;
     uint64_t timer_slack, timer_slack_default; // ns
-    int nice, policy, rt_priority; // as the scheduling calls tell them
-    bool reset_on_fork;            // children get an ordinary policy
-    uint16_t io_priority;          // ioprio_set's class and level: kept, and not used yet
+    int nice, policy, rt_priority;             // as the scheduling calls tell them
+    bool reset_on_fork;                        // children get an ordinary policy
+    uint16_t io_priority;                      // ioprio_set's class and level: kept, and not used yet
     int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
     bool user_over_limit;                      // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
 };

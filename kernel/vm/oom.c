@@ -28,6 +28,7 @@
 #define WORTH_PART   4 // if processes hold less than this part of memory together, nobody is ended for others
 #define RELIEF_TRIES 20
 #define BATCH        32
+#define PATIENCE     25 // steps until the one that asks pays for it
 
 static atomic_bool choosing;
 
@@ -62,8 +63,8 @@ static uint64_t process_pages(struct process *p) {
     uint64_t pages = 0;
 
     mutex_lock(&p->lock);
-    if (p->aspace)
-        pages = atomic_load_explicit(&p->aspace->resident, memory_order_relaxed);
+    if (p->aspace) // with its tables: one that touches a page in every 2 MiB holds little else
+        pages = atomic_load_explicit(&p->aspace->resident, memory_order_relaxed) + p->aspace->charged_tables;
     mutex_unlock(&p->lock);
     return pages;
 }
@@ -230,8 +231,12 @@ void process_out_of_memory(void) {
     struct process *self = current_process();
     struct choice c = {.protected_too = true};
 
-    if (leaving_already() || policy_apply(job_of(self), self, false))
-        return;
+    // Patience: memory may be on its way where nobody sees it, between a process that has left and its address space's end.
+    for (unsigned i = 0; i < PATIENCE; i++) {
+        if (leaving_already() || policy_apply(job_of(self), self, false))
+            return;
+        pause_shortly();
+    }
     if (may_be_killed(self)) { // nobody holds much: who asks, pays
         victim_kill(self);
         return;

@@ -71,15 +71,15 @@ struct aspace {
     uint64_t stack_limit;                // bytes a growing stack may have
     uint64_t address_limit;              // RLIMIT_AS in bytes, UINT64_MAX: none
     struct mapping *last_found;          // cache of the last lookup
-    uint32_t charged_tables;             // table pages charged to the job so far
+    _Atomic uint32_t charged_tables;     // table pages charged to the job so far
     uint32_t id;                         // immutable: unique number for the TLB audit
     /* atomic: */
     _Atomic uint64_t resident; // pages in the table
     _Atomic uint64_t resident_peak;
     _Atomic uint64_t mapped_peak; // bytes; written under lock
-    _Atomic uint32_t visitors;  // passes of vmo_unmap.c that are about to lock it
-    cpuset_t active;            // processors that have it loaded (or lazily kept)
-    _Atomic uint64_t flush_seq; // shootdown (kernel/vm/shootdown.c)
+    _Atomic uint32_t visitors;    // passes of vmo_unmap.c that are about to lock it
+    cpuset_t active;              // processors that have it loaded (or lazily kept)
+    _Atomic uint64_t flush_seq;   // shootdown (kernel/vm/shootdown.c)
     _Atomic uint64_t faults_minor, faults_major;
     /* for the personality: */
     struct {

@@ -33,7 +33,7 @@ inv_status_t anonymous_init(void) {
     inv_status_t s = superblock_create(&anonymous_fs, "none", 0, "", &sb);
     if (s != INV_OK)
         return s;
-    anonymous_mount = mount_create(sb, sb->root, "none", 0);
+    anonymous_mount = mount_create(sb, sb->root, "none", MOUNT_RELATIME);
     superblock_put(sb);
     return anonymous_mount != NULL ? INV_OK : INV_ERR_NO_MEMORY;
 }

@@ -13,6 +13,7 @@ void file_lock_init(void);
 void file_lease_init(void);
 must_check inv_status_t memory_file_init(void);
 must_check inv_status_t devtmpfs_init(void);
-must_check inv_status_t fs_context_init(const struct path *root); // takes over root
+void fs_contexts_change_root(const struct path *from, const struct path *to); // of all who stand there: pivot_root
+must_check inv_status_t fs_context_init(const struct path *root);             // takes over root
 
 #endif

@@ -94,12 +94,13 @@ void inode_put(struct inode *i) {
 }
 
 void inode_touch_atime(struct inode *i, unsigned mount_flags) {
-    if ((mount_flags & (MOUNT_NOATIME | MOUNT_READ_ONLY)) != 0)
+    if ((mount_flags & (MOUNT_NOATIME | MOUNT_READ_ONLY)) != 0 ||
+        ((mount_flags & MOUNT_NODIRATIME) != 0 && inode_is(i, MODE_DIRECTORY)))
         return;
     struct timestamp now = timestamp_now();
     mutex_lock(&i->lock);
-    if (timestamp_compare(&i->atime, &i->mtime) <= 0 || timestamp_compare(&i->atime, &i->ctime) <= 0 ||
-        now.seconds - i->atime.seconds >= RELATIME_SECONDS)
+    if ((mount_flags & MOUNT_RELATIME) == 0 || timestamp_compare(&i->atime, &i->mtime) <= 0 ||
+        timestamp_compare(&i->atime, &i->ctime) <= 0 || now.seconds - i->atime.seconds >= RELATIME_SECONDS)
         i->atime = now;
     mutex_unlock(&i->lock);
 }

@@ -5,25 +5,51 @@
 #ifndef VFS_MOUNT_H
 #define VFS_MOUNT_H
 
+#include <executive/mount.h>
+
 #include "dentry.h"
 
-#define MOUNT_DEAD 0x80000000u // in count
+#define MOUNT_DEAD  0x80000000u // in count
+#define MOUNTS_MOST 65536       // in all: then NO_SPACE
+
+// What mount(2) may say of one mount, and of a file system as a whole.
+#define MOUNT_ATIME_FLAGS (MOUNT_NOATIME | MOUNT_NODIRATIME | MOUNT_RELATIME)
+#define MOUNT_OWN_FLAGS \
+    (MOUNT_READ_ONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC | MOUNT_NOSYMFOLLOW | MOUNT_ATIME_FLAGS)
+#define MOUNT_SUPER_FLAGS (MOUNT_READ_ONLY | MOUNT_SYNCHRONOUS | MOUNT_MANDATORY | MOUNT_DIRSYNC | MOUNT_LAZYTIME)
+
+struct peer_group;
 
 struct mount {
     /* atomic: */
     _Atomic uint32_t count;  // the tree's own one, paths, children; MOUNT_DEAD at the end
     _Atomic uint32_t flags;  // MOUNT_* of this mount
     _Atomic int32_t writers; // files open for writing through it
+    _Atomic bool expires;    // marked by umount2(MNT_EXPIRE), and not used since
     struct mount *_Atomic hash_next;
     struct mount *_Atomic parent;      // counted; NULL: top of a tree, or taken off
     struct dentry *_Atomic mountpoint; // counted, in parent; NULL with it
     /* immutable after create: */
     struct dentry *root;           // counted
     struct superblock *superblock; // counted
+    struct job *job;               // charged; counted
     uint32_t id;
     char *source;
+    /* the superblocks' lock: */
+    struct list_node superblock_node; // all mounts of the superblock
     /* VFS_MOUNT: */
-    struct list_node node; // all mounts of the tree, oldest first; of a cut branch: until it is put
+    struct list_node node;              // all mounts that are attached, oldest attachment first
+    struct list_node children, sibling; // what is mounted on it
+    struct list_node point_node;        // by mount point
+    struct peer_group *group;           // shared: events on it happen on all of the group. NULL: not shared
+    struct peer_group *master;          // not shared: events of that group happen here, too. NULL: private
+    struct list_node peer_node;         // in group's members, or master's slaves
+    bool unbindable;
+    bool fresh;            // made by the call that holds the lock: not seen by its own propagation
+    bool leaving;          // to be taken off by the call that holds the lock
+    struct mount *copy;    // for the length of a copy: of this mount
+    struct list_node work; // on a list of the call that holds the lock
+    struct path work_at;   // where it is to be attached, or was
     struct epoch_node reclaim;
 };
 
@@ -37,7 +63,8 @@ static inline bool mount_try_get(struct mount *m) {
             return true;
     return false;
 }
-void mount_put(struct mount *m); // may sleep
+void mount_put(struct mount *m);        // may sleep
+void mount_put_unused(struct mount *m); // the same; does not count as a use (expires)
 static inline uint32_t mount_flags(const struct mount *m) {
     return atomic_load_explicit(&m->flags, memory_order_relaxed) | m->superblock->flags;
 }
@@ -66,7 +93,11 @@ must_check inv_status_t superblock_create(const struct fs_type *type, const char
                                           const char *options, struct superblock **out);
 void superblock_put(struct superblock *sb); // a mount less
 must_check inv_status_t mount_init_root(const struct fs_type *type,
-                                        struct path *out_root);               // boot: the root of the tree
-must_check inv_status_t mount_attach(struct mount *m, const struct path *at); // VFS_MOUNT taken inside
+                                        struct path *out_root); // boot: the root of the tree
+const struct fs_type *fs_find(const char *name);                // NULL: not registered
+// Calls fn for each mount of sb, with the superblocks' lock held (spinning), until it returns false.
+void superblock_for_each_mount(struct superblock *sb, bool (*fn)(struct mount *m, void *arg), void *arg);
+// mount.c, for mount_tree.c: the table's chain of a place.
+struct mount *_Atomic *mount_bucket(const struct mount *parent, const struct dentry *d);
 
 #endif

@@ -213,15 +213,14 @@ static inv_status_t remove_locked(const struct vfs_caller *c, struct walk *w, st
     if (op == NULL)
         return INV_ERR_NOT_PERMITTED;
     mutex_lock(&i->lock);
-    s = op(dir, w->last.text, w->last.length, i);
+    s = dentry_has(victim, DENTRY_MOUNTED) ? INV_ERR_BUSY : op(dir, w->last.text, w->last.length, i);
     if (s == INV_OK && directory)
         dentry_set_flag(victim, DENTRY_REMOVED);
+    if (s == INV_OK)
+        dentry_unhash(victim); // before the lock goes: whoever mounts something here looks under it
     mutex_unlock(&i->lock);
-    if (s == INV_OK) {
-        dentry_unhash(victim);
-        if (directory)
-            dentry_drop_children(victim);
-    }
+    if (s == INV_OK && directory)
+        dentry_drop_children(victim);
     return s;
 }
 

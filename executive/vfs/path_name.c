@@ -97,7 +97,7 @@ bool vfs_path_reachable(const struct vfs_caller *c, const struct path *p) {
         found = at.mount == root.mount && at.dentry == root.dentry;
         struct dentry *up = at.dentry != at.mount->root ? dentry_parent(at.dentry) : at.mount->mountpoint;
         struct mount *m = at.dentry != at.mount->root ? at.mount : at.mount->parent;
-        if (found || up == NULL || m == NULL || up == at.dentry)
+        if (found || up == NULL || m == NULL || (up == at.dentry && m == at.mount))
             break;
         at = (struct path){.mount = m, .dentry = up};
     }

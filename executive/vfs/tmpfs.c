@@ -221,6 +221,9 @@ inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char 
         return INV_ERR_NO_MEMORY;
     m->page_limit = o.page_limit;
     m->inode_limit = o.inode_limit;
+    m->mode = o.mode;
+    m->uid = o.uid;
+    m->gid = o.gid;
     sb->data = m;
     sb->magic = TMPFS_MAGIC;
     sb->xattr_limit = o.inode_limit > UINT64_MAX / INODE_XATTRS ? UINT64_MAX : o.inode_limit * INODE_XATTRS;
@@ -272,18 +275,30 @@ static inv_status_t tmpfs_remount(struct superblock *sb, unsigned flags, const c
     return INV_OK;
 }
 
+// snprintf behind what is there; what does not fit is left out.
+#define SHOW(buffer, size, used, ...)                                                    \
+    do {                                                                                 \
+        if ((used) < (size))                                                             \
+            (used) += (size_t)snprintf((buffer) + (used), (size) - (used), __VA_ARGS__); \
+    } while (0)
+
 static void tmpfs_show_options(struct superblock *sb, char *buffer, size_t size) {
     struct tmpfs_mount *m = tmpfs_mount(sb);
     struct page_stats stats;
-    struct inode *root = dentry_inode(sb->root);
+    size_t used = 0;
     page_get_stats(&stats);
-    int n = 0;
-    if (m->page_limit != stats.total / 2 && m->page_limit != UINT64_MAX)
-        n += snprintf(buffer, size, ",size=%luk", (unsigned long)(m->page_limit * (PAGE_SIZE / 1024)));
-    if (n >= 0 && (size_t)n < size && m->inode_limit != stats.total / 2 && m->inode_limit != UINT64_MAX)
-        n += snprintf(buffer + n, size - (size_t)n, ",nr_inodes=%lu", m->inode_limit);
-    if (n >= 0 && (size_t)n < size && (root->mode & 07777) != 01777)
-        snprintf(buffer + n, size - (size_t)n, ",mode=%o", root->mode & 07777);
+    if (m->page_limit != stats.total / 2)
+        SHOW(buffer, size, used, ",size=%luk",
+             m->page_limit != UINT64_MAX ? (unsigned long)(m->page_limit * (PAGE_SIZE / 1024)) : 0ul);
+    if (m->inode_limit != stats.total / 2)
+        SHOW(buffer, size, used, ",nr_inodes=%lu", m->inode_limit != UINT64_MAX ? m->inode_limit : 0ul);
+    if (m->mode != 01777)
+        SHOW(buffer, size, used, ",mode=%03o", m->mode);
+    if (m->uid != 0)
+        SHOW(buffer, size, used, ",uid=%u", m->uid);
+    if (m->gid != 0)
+        SHOW(buffer, size, used, ",gid=%u", m->gid);
+    SHOW(buffer, size, used, ",inode64");
 }
 
 struct fs_type tmpfs_type = {

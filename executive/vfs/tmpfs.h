@@ -14,6 +14,8 @@ struct tmpfs_mount {
     /* atomic: */
     _Atomic uint64_t pages, inodes;           // in use
     _Atomic uint64_t page_limit, inode_limit; // UINT64_MAX: none
+    /* immutable: */
+    uint32_t mode, uid, gid; // of the root, as mounted
 };
 static inline struct tmpfs_mount *tmpfs_mount(const struct superblock *sb) {
     return sb->data;

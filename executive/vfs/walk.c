@@ -414,7 +414,7 @@ static bool walk_is_inside(struct walk *w) {
     while (!same_path(&p, &w->root)) {
         struct dentry *up = p.dentry != p.mount->root ? dentry_parent(p.dentry) : p.mount->mountpoint;
         struct mount *m = p.dentry != p.mount->root ? p.mount : p.mount->parent;
-        if (up == NULL || m == NULL || up == p.dentry)
+        if (up == NULL || m == NULL || (up == p.dentry && m == p.mount))
             break;
         p = (struct path){.mount = m, .dentry = up};
     }

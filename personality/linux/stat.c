@@ -3,6 +3,7 @@
 //
 // Calls that tell and change attributes: stat, statx, access, statfs, chmod, chown, utimes.
 
+#include <executive/mount.h>
 #include <kernel/string.h>
 
 #include "files.h"
@@ -188,16 +189,26 @@ struct linux_statfs {
 };
 _Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs");
 
-#define ST_VALID    0x20
-#define ST_NOATIME  0x400
-#define ST_RELATIME 0x1000
+#define ST_VALID       0x20
+#define ST_NOATIME     0x400
+#define ST_NODIRATIME  0x800
+#define ST_RELATIME    0x1000
+#define ST_NOSYMFOLLOW 0x2000
+
+// Of the flags of the mount and its file system; those not named have the same number.
+static int64_t statfs_flags(unsigned flags) {
+    int64_t same = flags &
+                   (MOUNT_READ_ONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC | MOUNT_SYNCHRONOUS | MOUNT_MANDATORY);
+    return ST_VALID | same | ((flags & MOUNT_NOATIME) != 0 ? ST_NOATIME : 0) |
+           ((flags & MOUNT_NODIRATIME) != 0 ? ST_NODIRATIME : 0) | ((flags & MOUNT_RELATIME) != 0 ? ST_RELATIME : 0) |
+           ((flags & MOUNT_NOSYMFOLLOW) != 0 ? ST_NOSYMFOLLOW : 0);
+}
 
 static int64_t statfs_to_user(const struct path *p, uint64_t user) {
     struct fs_statistics fs;
     inv_status_t s = vfs_statfs(p, &fs);
     if (s != INV_OK)
         return linux_result(s);
-    unsigned flags = vfs_path_mount_flags(p);
     struct linux_statfs st = {
         .type = (int64_t)fs.magic,
         .block_size = (int64_t)fs.block_size,
@@ -208,8 +219,7 @@ static int64_t statfs_to_user(const struct path *p, uint64_t user) {
         .files_free = fs.files_free,
         .name_length = (int64_t)fs.name_max,
         .fragment_size = (int64_t)fs.block_size,
-        .flags = ST_VALID | (flags & (MOUNT_READ_ONLY | MOUNT_NOSUID | MOUNT_NODEV | MOUNT_NOEXEC)) |
-                 ((flags & MOUNT_NOATIME) != 0 ? ST_NOATIME : ST_RELATIME),
+        .flags = statfs_flags(vfs_path_mount_flags(p)),
     };
     return arch_copy_to_user((void user_ptr *)(uintptr_t)user, &st, sizeof(st)) == INV_OK ? 0 : -LINUX_EFAULT;
 }

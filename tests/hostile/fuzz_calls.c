@@ -144,6 +144,7 @@ const struct call calls[] = {
     CALL(sync, 1, false, NONE),
     CALL(mount, 4, false, KIND, PATH, KIND, FLAGS, IN),
     CALL(umount2, 4, false, PATH, MOVING),
+    CALL(pivot_root, 2, true, PATH, PATH),
     CALL(reboot, 2, true, INTEGER, INTEGER, INTEGER, IN),
     CALL(sethostname, 2, false, IN, LENGTH),
     CALL(gettid, 1, false, NONE),

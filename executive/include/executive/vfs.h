@@ -229,7 +229,7 @@ struct superblock {
     const struct fs_type *type;
     devno_t device; // st_dev: major 0, minor counted up
     struct dentry *root;
-    unsigned flags; // MOUNT_*
+    _Atomic unsigned flags; // MOUNT_*; written under VFS_MOUNT
     uint32_t block_size;
     uint64_t magic;          // statfs f_type
     _Atomic uint32_t active; // mounts; at 0 nobody can reach it any more
@@ -240,6 +240,7 @@ struct superblock {
     _Atomic uint64_t xattr_used;
     void *data;
     char source[64];
+    struct list_node mounts; // all of it (executive/vfs/mount.c)
 };
 struct fs_statistics {
     uint64_t magic, block_size, blocks, blocks_free, blocks_available, files, files_free, name_max;
@@ -279,7 +280,10 @@ bool vfs_emit_dots(struct file *file, struct dir_context *c);
 #define MOUNT_REMOUNT     (1u << 5)
 #define MOUNT_NOSYMFOLLOW (1u << 8)
 #define MOUNT_NOATIME     (1u << 10)
+#define MOUNT_NODIRATIME  (1u << 11)
 #define MOUNT_BIND        (1u << 12)
+#define MOUNT_RELATIME    (1u << 21)
+#define MOUNT_STRICTATIME (1u << 24) // of a call: without it access times are relative
 
 // An open file description.
 struct file {
@@ -384,6 +388,7 @@ struct fs_context {
     uint32_t users; // threads whose own it is; the other counts are of those who look
     bool executing; // a set-id program is being started on the word that nobody else uses it: no new user
     _Atomic uint32_t umask;
+    struct list_node node; // all of them (executive/vfs/fs_context.c)
 };
 must_check inv_status_t fs_context_copy(struct fs_context *from, struct fs_context **out);
 void fs_context_get(struct fs_context *c);
@@ -464,25 +469,12 @@ struct vfs_protection {
     _Atomic int fifos, regular;      // 0 to 2
 };
 extern struct vfs_protection vfs_protection;
-// For mountinfo, from inside vfs_for_each_mount.
-struct mount_description {
-    uint32_t id, parent_id;
-    devno_t device;
-    bool read_only; // the superblock
-};
-void mount_describe(struct mount *m, struct mount_description *out);
 must_check inv_status_t vfs_statfs(const struct path *p, struct fs_statistics *out);
 // The absolute path as seen from the caller's root, at the end of buffer; *out_start within it. " (deleted)" is appended for unlinked names. NAME_TOO_LONG.
 bool vfs_path_deleted(const struct path *p);                               // its name was removed
 bool vfs_path_reachable(const struct vfs_caller *c, const struct path *p); // from the caller's root
 must_check inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, char *buffer, size_t size,
                                       char **out_start);
-// One line per mount through emit (for /proc/mounts and mountinfo).
-void vfs_for_each_mount(const struct vfs_caller *c,
-                        bool (*fn)(struct mount *m, const char *source, const char *target, const char *type,
-                                   const char *options, void *arg),
-                        void *arg);
-
 must_check inv_status_t file_read(struct file *f, struct io *io,
                                   size_t *out_done); // at the file position, which it moves
 must_check inv_status_t file_write(struct file *f, struct io *io, size_t *out_done);

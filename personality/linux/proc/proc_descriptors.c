@@ -4,6 +4,8 @@
 // /proc/PID/fd and fdinfo: one magic link, or one file, for each open descriptor. Nothing of them is ever cached.
 #include "proc.h"
 
+#include <executive/mount.h>
+
 #define FIRST_POSITION 2u
 
 // The open file behind n, counted.
@@ -110,10 +112,8 @@ static void info_show(struct proc_text *t, const struct proc_node *n) {
         (void)!fd_get_flags(files, n->number, &close_on_exec);
         fd_table_put(files);
     }
-    struct mount_description mount;
-    mount_describe(f->path.mount, &mount);
     proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", f->position,
-               (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), mount.id, f->inode->ino);
+               (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), mount_number(f->path.mount), f->inode->ino);
     struct info_sink sink = {.sink.write = info_write, .text = t};
     if (f->ops != NULL && f->ops->show != NULL && !(f->flags & O_PATH_))
         f->ops->show(f, &sink.sink);

@@ -4,6 +4,8 @@
 // The files of /proc that tell of the machine: processors, load, versions, mounts. See proc_machine.c for memory and devices.
 #include "proc.h"
 
+#include <executive/mount.h>
+
 #include "../system.h"
 
 #include <kernel/boot.h>
@@ -134,15 +136,26 @@ static void show_slabinfo(struct proc_text *t, const struct proc_node *n) {
 
 // --- mounts ---
 
-static bool mount_show(struct mount *m, const char *source, const char *target, const char *type, const char *options,
-                       void *arg) {
-    proc_print(arg, "%s %s %s %s 0 0\n", source, target, type, options);
+// A text in which blanks and backslashes are written as octal numbers.
+static void print_mangled(struct proc_text *t, const char *text) {
+    for (; *text != 0; text++) {
+        if (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\\' || *text == '#')
+            proc_print(t, "\\%03o", (unsigned char)*text);
+        else
+            proc_append(t, text, 1);
+    }
+    proc_append(t, " ", 1);
+}
+
+static bool mount_show(const struct mount_description *d, void *arg) {
+    print_mangled(arg, d->source);
+    print_mangled(arg, d->target);
+    proc_print(arg, "%s %s%s%s%s 0 0\n", d->type, d->read_only || d->own_read_only ? "ro" : "rw", d->super_options,
+               d->own_options, d->fs_options);
     return true;
 }
 
-static void mounts_of(struct proc_text *t, struct linux_process *p,
-                      bool (*fn)(struct mount *m, const char *source, const char *target, const char *type,
-                                 const char *options, void *arg)) {
+static void mounts_of(struct proc_text *t, struct linux_process *p, mount_show_fn fn) {
     struct vfs_caller caller;
     struct fs_context *fs = p != NULL ? proc_fs(p, 0) : NULL;
 
@@ -158,13 +171,20 @@ void proc_show_mounts(struct proc_text *t, const struct proc_node *n) {
     mounts_of(t, n->process, mount_show);
 }
 
-static bool mountinfo_show(struct mount *m, const char *source, const char *target, const char *type,
-                           const char *options, void *arg) {
-    struct mount_description d;
-
-    mount_describe(m, &d);
-    proc_print(arg, "%u %u %u:%u / %s %s - %s %s %s\n", d.id, d.parent_id, (unsigned)(d.device >> 32),
-               (unsigned)d.device, target, options, type, source, d.read_only ? "ro" : "rw");
+static bool mountinfo_show(const struct mount_description *d, void *arg) {
+    proc_print(arg, "%u %u %u:%u ", d->id, d->parent_id, (unsigned)(d->device >> 32), (unsigned)d->device);
+    print_mangled(arg, d->root);
+    print_mangled(arg, d->target);
+    proc_print(arg, "%s%s", d->own_read_only ? "ro" : "rw", d->own_options);
+    if (d->shared != 0)
+        proc_print(arg, " shared:%u", d->shared);
+    if (d->master != 0)
+        proc_print(arg, " master:%u", d->master);
+    if (d->master != 0 && d->propagate_from != 0 && d->propagate_from != d->master)
+        proc_print(arg, " propagate_from:%u", d->propagate_from);
+    proc_print(arg, "%s - %s ", d->unbindable ? " unbindable" : "", d->type);
+    print_mangled(arg, d->source);
+    proc_print(arg, "%s%s%s\n", d->read_only ? "ro" : "rw", d->super_options, d->fs_options);
     return true;
 }
 

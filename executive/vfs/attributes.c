@@ -52,6 +52,13 @@ static inv_status_t may_chown(const struct inode *i, const struct token *who, co
     return INV_OK;
 }
 
+// Set-id bits that a change of owner takes away are a change of mode: the owner's, or CAP_FOWNER's.
+static inv_status_t may_lose_ids(const struct inode *i, const struct token *who) {
+    if (inode_is(i, MODE_DIRECTORY) || inode_mode_without_ids(i, who) == i->mode || inode_owner_or_capable(i, who))
+        return INV_OK;
+    return INV_ERR_NOT_PERMITTED;
+}
+
 // utimes with "now" for both is open to whoever may write; all else to the owner.
 static inv_status_t may_set_times(struct inode *i, struct token *who, unsigned valid) {
     if (inode_owner_or_capable(i, who))
@@ -75,6 +82,8 @@ static inv_status_t setattr_permitted(struct inode *i, struct token *who, const 
         s = may_resize(i, who);
     if (s == INV_OK && (a->valid & (ATTR_UID | ATTR_GID)) != 0)
         s = may_chown(i, who, a);
+    if (s == INV_OK && (a->valid & ATTR_CHOWN) != 0)
+        s = may_lose_ids(i, who);
     if (s == INV_OK && (a->valid & ATTR_MODE) != 0 && !inode_owner_or_capable(i, who))
         s = INV_ERR_NOT_PERMITTED;
     if (s == INV_OK && (a->valid & ATTR_TIMES) != 0)
@@ -92,26 +101,22 @@ static void apply_mode(struct inode *i, const struct token *who, struct inode_at
     i->mode = (i->mode & MODE_FMT) | mode;
 }
 
-static void apply_owner(struct inode *i, const struct inode_attributes *a) {
+static void apply_owner(struct inode *i, const struct token *who, const struct inode_attributes *a) {
+    if (!inode_is(i, MODE_DIRECTORY)) {
+        i->mode = inode_mode_without_ids(i, who); // by the group that it had
+        inode_drop_capabilities(i);
+    }
     if ((a->valid & ATTR_UID) != 0)
         i->uid = a->uid;
     if ((a->valid & ATTR_GID) != 0)
         i->gid = a->gid;
-    uint32_t mode = i->mode;
-    if ((mode & MODE_FMT) == MODE_DIRECTORY)
-        return;
-    inode_drop_capabilities(i);
-    mode &= ~(uint32_t)MODE_SETUID;
-    if ((mode & 010) != 0)
-        mode &= ~(uint32_t)MODE_SETGID; // without group execution it means mandatory locks, and stays
-    i->mode = mode;
 }
 
 // Lock held, the file system has agreed.
 static void apply(struct inode *i, const struct token *who, struct inode_attributes *a) {
     struct timestamp now = timestamp_now();
     if ((a->valid & (ATTR_UID | ATTR_GID | ATTR_CHOWN)) != 0)
-        apply_owner(i, a);
+        apply_owner(i, who != NULL ? who : token_root, a);
     if ((a->valid & ATTR_MODE) != 0)
         apply_mode(i, who, a);
     if ((a->valid & (ATTR_ATIME | ATTR_ATIME_NOW)) != 0)

@@ -105,16 +105,19 @@ void inode_touch_atime(struct inode *i, unsigned mount_flags) {
     mutex_unlock(&i->lock);
 }
 
+uint32_t inode_mode_without_ids(const struct inode *i, const struct token *who) {
+    uint32_t mode = i->mode & ~(uint32_t)MODE_SETUID;
+    if ((mode & 010) != 0 || (!token_in_group(who, i->gid) && !token_capable(who, CAP_FSETID)))
+        mode &= ~(uint32_t)MODE_SETGID;
+    return mode;
+}
+
 void inode_written(struct inode *i) {
     i->mtime = i->ctime = timestamp_now();
     inode_drop_capabilities(i);
-    uint32_t mode = i->mode;
-    if (likely((mode & (MODE_SETUID | MODE_SETGID)) == 0) || token_capable(vfs_current_token(), CAP_FSETID))
+    if (likely((i->mode & (MODE_SETUID | MODE_SETGID)) == 0) || token_capable(vfs_current_token(), CAP_FSETID))
         return;
-    mode &= ~(uint32_t)MODE_SETUID;
-    if ((mode & 010) != 0)
-        mode &= ~(uint32_t)MODE_SETGID;
-    i->mode = mode;
+    i->mode = inode_mode_without_ids(i, vfs_current_token());
 }
 
 static bool writers_move(struct inode *i, int step) {

@@ -14,6 +14,8 @@ static inline bool inode_is(const struct inode *i, uint32_t type) {
 int timestamp_compare(const struct timestamp *a, const struct timestamp *b);
 // Reads and readlinks: moves the access time by the rules of relatime; flags of the mount concerned.
 void inode_touch_atime(struct inode *i, unsigned mount_flags);
+// What a change of owner, or a write by somebody without CAP_FSETID, leaves of a file's mode: set-group-ID without group execution stays for members alone.
+uint32_t inode_mode_without_ids(const struct inode *i, const struct token *who);
 // After a write: mtime and ctime now; set-id bits fall unless the writer may keep them. Lock held.
 void inode_written(struct inode *i);
 bool inode_owner_or_capable(const struct inode *i, const struct token *who);

@@ -22,7 +22,7 @@ bool mount_permitted(const struct vfs_caller *c) {
     return token_capable(c->token, CAP_SYS_ADMIN);
 }
 
-bool path_is_mount(const struct path *p) {
+bool vfs_path_is_mount(const struct path *p) {
     return p->dentry == p->mount->root;
 }
 
@@ -75,7 +75,7 @@ static inv_status_t mount_remount(const struct path *at, unsigned flags, const c
     struct mount *m = at->mount;
     unsigned own = own_flags(flags, m);
     mounts_lock();
-    inv_status_t s = mount_in_tree(m) && path_is_mount(at) ? INV_OK : INV_ERR_INVALID;
+    inv_status_t s = mount_in_tree(m) && vfs_path_is_mount(at) ? INV_OK : INV_ERR_INVALID;
     if (s == INV_OK && (flags & MOUNT_BIND) != 0) {
         s = mount_set_flags(m, own);
     } else if (s == INV_OK) {
@@ -95,7 +95,7 @@ inv_status_t mount_put_on(struct mount *top, const struct path *where) {
     inv_status_t s = mountpoint_lock(&at);
     if (s == INV_OK) {
         struct inode *root = dentry_inode(top->root);
-        if (path_is_mount(&at) && at.mount->superblock == top->superblock && at.mount->root == top->root)
+        if (vfs_path_is_mount(&at) && at.mount->superblock == top->superblock && at.mount->root == top->root)
             s = INV_ERR_BUSY; // the same once more in the same place
         else if (inode_is(path_inode(&at), MODE_DIRECTORY) != inode_is(root, MODE_DIRECTORY))
             s = INV_ERR_NOT_DIR;
@@ -171,7 +171,7 @@ static inv_status_t mount_bind(const struct vfs_caller *c, const struct path *wh
 
 static inv_status_t move_check(const struct path *at, const struct path *from) {
     struct mount *m = from->mount;
-    if (!mount_in_tree(m) || !path_is_mount(from) || m->parent == NULL)
+    if (!mount_in_tree(m) || !vfs_path_is_mount(from) || m->parent == NULL)
         return INV_ERR_INVALID;
     if (inode_is(path_inode(at), MODE_DIRECTORY) != inode_is(path_inode(from), MODE_DIRECTORY))
         return INV_ERR_INVALID;
@@ -237,7 +237,7 @@ inv_status_t mount_change_propagation(struct mount *top, unsigned type, bool rec
 
 static inv_status_t change_type(const struct path *at, unsigned flags) {
     unsigned type = flags & ~(MOUNT_RECURSIVE | MOUNT_SILENT);
-    if (!path_is_mount(at) || (type & ~MOUNT_PROPAGATION) != 0 || (type & (type - 1)) != 0)
+    if (!vfs_path_is_mount(at) || (type & ~MOUNT_PROPAGATION) != 0 || (type & (type - 1)) != 0)
         return INV_ERR_INVALID;
     mounts_lock();
     inv_status_t s = mount_change_propagation(at->mount, type, (flags & MOUNT_RECURSIVE) != 0);
@@ -310,7 +310,7 @@ static inv_status_t unmount(const struct vfs_caller *c, const struct path *at, u
     if (!mount_permitted(c))
         return INV_ERR_NOT_PERMITTED;
     mounts_lock();
-    bool attached = path_is_mount(at) && mount_in_tree(m) && m->parent != NULL; // the root of everything stays
+    bool attached = vfs_path_is_mount(at) && mount_in_tree(m) && m->parent != NULL; // the root of everything stays
     mounts_unlock();
     if (!attached)
         return INV_ERR_INVALID;
@@ -356,7 +356,7 @@ static inv_status_t pivot_check(const struct path *root, const struct path *new,
         return INV_ERR_NOT_FOUND;
     if (m == root_mount || old->mount == root_mount)
         return INV_ERR_BUSY;
-    if (!path_is_mount(root) || root_mount->parent == NULL || !path_is_mount(new) || m->parent == NULL)
+    if (!vfs_path_is_mount(root) || root_mount->parent == NULL || !vfs_path_is_mount(new) || m->parent == NULL)
         return INV_ERR_INVALID;
     return path_below(old, new) && path_below(new, root) ? INV_OK : INV_ERR_INVALID;
 }

@@ -8,7 +8,6 @@
 #include "mount_tree.h"
 
 bool mount_permitted(const struct vfs_caller *c); // may it change mounts at all?
-bool path_is_mount(const struct path *p);         // the root of its mount
 // The mounts' lock held: BUSY (read-only, and somebody writes).
 must_check inv_status_t mount_set_flags(struct mount *m, unsigned flags);
 // flags of the superblock within mask, and options if not NULL. The mounts' lock held. BUSY, the file system's errors.

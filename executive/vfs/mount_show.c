@@ -13,7 +13,7 @@
 
 inv_status_t vfs_statfs(const struct path *p, struct fs_statistics *out) {
     struct superblock *sb = p->dentry->superblock;
-    *out = (struct fs_statistics){.magic = sb->magic, .block_size = sb->block_size, .name_max = NAME_MAX_BYTES};
+    *out = (struct fs_statistics){.magic = sb->magic, .block_size = PAGE_SIZE, .name_max = NAME_MAX_BYTES};
     return sb->type->statfs != NULL ? sb->type->statfs(sb, out) : INV_OK;
 }
 

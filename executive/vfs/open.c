@@ -319,6 +319,8 @@ inv_status_t vfs_open_walk(const struct vfs_caller *c, int dirfd, const char *pa
     bool tmpfile = (flags & O_TMPFILE_) == O_TMPFILE_;
     if ((flags & O_PATH_) != 0)
         flags &= O_PATH_ | O_DIRECTORY_ | O_NOFOLLOW_ | O_CLOEXEC_;
+    else if ((flags & (O_DIRECTORY_ | O_CREAT_)) == (O_DIRECTORY_ | O_CREAT_))
+        return INV_ERR_INVALID; // a folder is not made by open
     else if ((flags & O_TMPFILE_ & ~O_DIRECTORY_) != 0 &&
              (!tmpfile || (flags & O_ACCMODE_) == 0 || (flags & O_CREAT_) != 0))
         return INV_ERR_INVALID;

@@ -9,6 +9,8 @@
 #include "inode.h"
 #include "walk.h"
 
+#define SECURE_NO_SETUID_FIXUP (1u << 2) // in a token's securebits
+
 static inv_status_t permission_by_mode(const struct inode *i, const struct token *who, unsigned want) {
     uint32_t mode = i->mode, bits = mode;
     if (i->uid == who->fsuid)
@@ -81,6 +83,13 @@ inv_status_t permission_delete(struct dentry *dir, struct dentry *victim, struct
     return dentry_has(victim, DENTRY_MOUNTED) ? INV_ERR_BUSY : INV_OK;
 }
 
+// With the securebit NO_SETUID_FIXUP a change of user changes nothing of them.
+static uint64_t real_capabilities(const struct token *t) {
+    if ((t->securebits & SECURE_NO_SETUID_FIXUP) != 0)
+        return t->cap_effective;
+    return t->uid == 0 ? t->cap_permitted : 0;
+}
+
 // access(2) asks for the real user: a token with his numbers in the place of the effective ones.
 static inv_status_t token_real(const struct vfs_caller *c, struct token **out) {
     inv_status_t s = token_clone(c->token, c->job, out);
@@ -89,12 +98,12 @@ static inv_status_t token_real(const struct vfs_caller *c, struct token **out) {
     struct token *t = *out;
     t->fsuid = t->uid;
     t->fsgid = t->gid;
-    t->cap_effective = t->uid == 0 ? t->cap_permitted : 0;
+    t->cap_effective = real_capabilities(t);
     return INV_OK;
 }
 
 static bool token_is_real(const struct token *t) {
-    return t->fsuid == t->uid && t->fsgid == t->gid && t->cap_effective == (t->uid == 0 ? t->cap_permitted : 0);
+    return t->fsuid == t->uid && t->fsgid == t->gid && t->cap_effective == real_capabilities(t);
 }
 
 static inv_status_t access_check(const struct path *p, struct token *who, unsigned want) {

@@ -23,6 +23,7 @@ struct rename {
     const struct vfs_caller *caller;
     struct walk from, to;
     struct dentry *source, *target; // counted; target may be negative
+    struct inode *whiteout;         // counted, or NULL
     struct dentry *trap;    // the child of one directory through which the other is reached, or NULL; not counted
     bool trap_above_target; // the source directory is the ancestor
     unsigned flags;
@@ -139,8 +140,11 @@ static inv_status_t rename_commit(struct rename *r) {
         s = dentry_move_prepare(r->target, &r->from.last, &back);
     if (s == INV_OK) {
         lock_inodes(old, new);
-        s = old_dir->ops->rename(old_dir, r->from.last.text, r->from.last.length, old, new_dir, r->to.last.text,
-                                 r->to.last.length, new, exchange);
+        s = r->whiteout != NULL
+                ? old_dir->ops->rename_whiteout(old_dir, r->from.last.text, r->from.last.length, old, new_dir,
+                                                r->to.last.text, r->to.last.length, new, r->whiteout)
+                : old_dir->ops->rename(old_dir, r->from.last.text, r->from.last.length, old, new_dir, r->to.last.text,
+                                       r->to.last.length, new, exchange);
         if (s == INV_OK && !exchange && new != NULL && inode_is(new, MODE_DIRECTORY))
             dentry_set_flag(r->target, DENTRY_REMOVED);
         mutex_unlock(&old->lock);
@@ -171,8 +175,15 @@ static inv_status_t rename_locked(struct rename *r) {
     s = rename_permitted(r);
     if (s != INV_OK)
         return s;
-    if (path_inode(&r->from.at)->ops->rename == NULL)
+    struct inode *dir = path_inode(&r->from.at);
+    if (dir->ops->rename == NULL)
         return INV_ERR_NOT_PERMITTED;
+    if ((r->flags & RENAME_WHITEOUT) != 0) {
+        s = dir->ops->create_whiteout != NULL ? dir->ops->create_whiteout(dir, r->caller->token, &r->whiteout)
+                                              : INV_ERR_INVALID;
+        if (s != INV_OK)
+            return s;
+    }
     return rename_commit(r);
 }
 
@@ -193,6 +204,7 @@ static inv_status_t rename_between(struct rename *r) {
         dentry_put(r->source);
     if (r->target != NULL)
         dentry_put(r->target);
+    inode_put(r->whiteout);
     mount_write_end(r->from.at.mount);
     return s;
 }
@@ -203,8 +215,6 @@ inv_status_t vfs_rename(const struct vfs_caller *c, int old_dirfd, const char *o
     if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) != 0 ||
         ((flags & RENAME_EXCHANGE) != 0 && (flags & ~RENAME_EXCHANGE) != 0))
         return INV_ERR_INVALID;
-    if ((flags & RENAME_WHITEOUT) != 0)
-        return INV_ERR_INVALID; // as a file system without whiteouts answers
     inv_status_t s = walk_to_parent(&r.from, c, old_dirfd, old_path, 0);
     if (s == INV_OK) {
         s = walk_to_parent(&r.to, c, new_dirfd, new_path, 0);

@@ -32,6 +32,15 @@ static bool take(_Atomic uint64_t *used, _Atomic uint64_t *limit) {
     return true;
 }
 
+bool tmpfs_inode_take(struct superblock *sb) {
+    struct tmpfs_mount *m = tmpfs_mount(sb);
+    return take(&m->inodes, &m->inode_limit);
+}
+
+void tmpfs_inode_give(struct superblock *sb) {
+    atomic_fetch_sub_explicit(&tmpfs_mount(sb)->inodes, 1, memory_order_relaxed);
+}
+
 void *tmpfs_extra_alloc(struct inode *i, size_t size) {
     if (job_charge(i->job, JOB_MEMORY, size) != INV_OK)
         return NULL;
@@ -74,12 +83,11 @@ static inv_status_t inode_fill(struct inode *i, uint32_t mode) {
 }
 
 inv_status_t tmpfs_inode_make(struct superblock *sb, uint32_t mode, devno_t rdev, struct inode **out) {
-    struct tmpfs_mount *m = tmpfs_mount(sb);
-    if (!take(&m->inodes, &m->inode_limit))
+    if (!tmpfs_inode_take(sb))
         return INV_ERR_NO_SPACE;
     struct inode *i = inode_alloc(sb, mode);
     if (i == NULL) {
-        atomic_fetch_sub_explicit(&m->inodes, 1, memory_order_relaxed);
+        tmpfs_inode_give(sb);
         return INV_ERR_NO_MEMORY;
     }
     i->ops = &tmpfs_node_ops;
@@ -100,7 +108,7 @@ void tmpfs_inode_delete(struct inode *i) {
     if (inode_is(i, MODE_REGULAR) && i->data != NULL)
         atomic_fetch_sub_explicit(&m->pages, ((struct tmpfs_file *)i->data)->accounted, memory_order_relaxed);
     extra_free(i);
-    atomic_fetch_sub_explicit(&m->inodes, 1, memory_order_relaxed);
+    tmpfs_inode_give(i->superblock);
 }
 
 inv_status_t tmpfs_getattr(struct inode *i, struct inode_stat *out) {
@@ -180,13 +188,21 @@ static inv_status_t option_apply(char *key, struct tmpfs_options *o) {
             o->inode_limit = n == 0 ? UINT64_MAX : n;
         return s;
     }
-    if (strcmp(key, "mode") == 0)
-        return option_number(value, 8, 07777, &o->mode);
+    if (strcmp(key, "mode") == 0) {
+        inv_status_t s = option_number(value, 8, UINT32_MAX, &o->mode);
+        o->mode &= 07777;
+        return s;
+    }
     if (strcmp(key, "uid") == 0)
         return option_number(value, 10, UINT32_MAX - 1, &o->uid);
     if (strcmp(key, "gid") == 0)
         return option_number(value, 10, UINT32_MAX - 1, &o->gid);
-    if (strcmp(key, "huge") == 0 || strcmp(key, "mpol") == 0)
+    if (strcmp(key, "huge") == 0) // there are no huge pages: what is asked for is as good as never
+        return strcmp(value, "never") == 0 || strcmp(value, "always") == 0 || strcmp(value, "within_size") == 0 ||
+                       strcmp(value, "advise") == 0
+                   ? INV_OK
+                   : INV_ERR_INVALID;
+    if (strcmp(key, "mpol") == 0)
         return INV_OK;
     return INV_ERR_INVALID;
 }
@@ -226,6 +242,7 @@ inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char 
     m->gid = o.gid;
     sb->data = m;
     sb->magic = TMPFS_MAGIC;
+    sb->keeps_birth = true;
     sb->xattr_limit = o.inode_limit > UINT64_MAX / INODE_XATTRS ? UINT64_MAX : o.inode_limit * INODE_XATTRS;
     s = tmpfs_inode_make(sb, MODE_DIRECTORY | o.mode, 0, &root);
     if (s == INV_OK) {
@@ -270,6 +287,9 @@ static inv_status_t tmpfs_remount(struct superblock *sb, unsigned flags, const c
         return s;
     if (o.page_limit < m->pages || o.inode_limit < m->inodes)
         return INV_ERR_INVALID;
+    if ((m->page_limit == UINT64_MAX && o.page_limit != UINT64_MAX) ||
+        (m->inode_limit == UINT64_MAX && o.inode_limit != UINT64_MAX))
+        return INV_ERR_INVALID; // a limit is not put on afterwards
     m->page_limit = o.page_limit;
     m->inode_limit = o.inode_limit;
     return INV_OK;

@@ -54,6 +54,9 @@ extern const struct file_ops tmpfs_directory_file_ops, tmpfs_file_ops;
 
 // An inode of any type, with what belongs to its type. NO_SPACE (nr_inodes), NO_MEMORY.
 must_check inv_status_t tmpfs_inode_make(struct superblock *sb, uint32_t mode, devno_t rdev, struct inode **out);
+// One of nr_inodes, for an inode or for each name beyond its first. false: none is left.
+must_check bool tmpfs_inode_take(struct superblock *sb);
+void tmpfs_inode_give(struct superblock *sb);
 void tmpfs_inode_delete(struct inode *i);
 // Zeroed memory for inode->data, charged to the inode's job; goes with the inode. NULL: no memory, no quota.
 void *tmpfs_extra_alloc(struct inode *i, size_t size);

@@ -187,9 +187,14 @@ static inv_status_t directory_symlink(struct inode *dir, const char *name, size_
 }
 
 static inv_status_t directory_link(struct inode *dir, const char *name, size_t length, struct inode *target) {
-    struct tmpfs_entry *e = entry_alloc(name, length, target);
-    if (e == NULL)
+    if (target->nlink != 0 && !tmpfs_inode_take(dir->superblock)) // nr_inodes bounds names, too
         return INV_ERR_NO_SPACE;
+    struct tmpfs_entry *e = entry_alloc(name, length, target);
+    if (e == NULL) {
+        if (target->nlink != 0)
+            tmpfs_inode_give(dir->superblock);
+        return INV_ERR_NO_SPACE;
+    }
     inode_get(target);
     target->nlink++;
     entry_insert(dir, e);
@@ -212,6 +217,8 @@ static inv_status_t directory_unlink(struct inode *dir, const char *name, size_t
     struct tmpfs_entry *e = entry_find(dir, name, length);
     if (e == NULL || e->inode != target)
         return INV_ERR_NOT_FOUND;
+    if (target->nlink > 1)
+        tmpfs_inode_give(dir->superblock);
     target->nlink--;
     drop(dir, e);
     return INV_OK;
@@ -242,6 +249,8 @@ static inv_status_t rename_over(struct inode *old_dir, struct tmpfs_entry *old, 
     entry_remove(old_dir, old);
     entry_free(old);
     target->inode = source;
+    if (!directory && replaced->nlink > 1)
+        tmpfs_inode_give(new_dir->superblock);
     replaced->nlink -= directory ? replaced->nlink : 1;
     if (directory)
         old_dir->nlink--; // the one that came to new_dir takes the place of the one that went
@@ -310,6 +319,28 @@ static inv_status_t directory_rename(struct inode *old_dir, const char *old_name
     return s;
 }
 
+// A device that stands for nothing: what was here is gone, and nothing below it in a stack of file systems shines through.
+static inv_status_t directory_create_whiteout(struct inode *dir, struct token *who, struct inode **out) {
+    return make_inode(dir, MODE_CHARACTER, 0, NULL, who, out);
+}
+
+static inv_status_t directory_rename_whiteout(struct inode *old_dir, const char *old_name, size_t old_length,
+                                              struct inode *source, struct inode *new_dir, const char *new_name,
+                                              size_t new_length, struct inode *replaced, struct inode *whiteout) {
+    struct tmpfs_entry *e = entry_alloc(old_name, old_length, whiteout);
+    if (e == NULL)
+        return INV_ERR_NO_SPACE;
+    inv_status_t s = directory_rename(old_dir, old_name, old_length, source, new_dir, new_name, new_length, replaced,
+                                      false);
+    if (s != INV_OK) {
+        entry_free(e);
+        return s;
+    }
+    inode_get(whiteout);
+    entry_insert(old_dir, e);
+    return INV_OK;
+}
+
 static inv_status_t directory_tmpfile(struct inode *dir, uint32_t mode, struct token *who, struct inode **out) {
     inv_status_t s = tmpfs_inode_make(dir->superblock, mode, 0, out);
     if (s == INV_OK) {
@@ -372,6 +403,8 @@ const struct inode_ops tmpfs_directory_ops = {
     .unlink = directory_unlink,
     .rmdir = directory_rmdir,
     .rename = directory_rename,
+    .rename_whiteout = directory_rename_whiteout,
+    .create_whiteout = directory_create_whiteout,
     .tmpfile = directory_tmpfile,
     .getattr = tmpfs_getattr,
 };

@@ -104,20 +104,26 @@ _Static_assert(sizeof(struct linux_statx) == 256, "struct statx");
 
 #define STATX_BASIC    0x7ffu
 #define STATX_BTIME    0x800u
+#define STATX_MNT_ID   0x1000u
 #define STATX_RESERVED 0x80000000u
 #define AT_STATX_SYNC  0x6000u
+// What could be said of a file: immutable, append-only, no dump (file systems that keep birth times); automount, mount root, direct access.
+#define ATTRIBUTES_KEPT      0x70ull
+#define ATTRIBUTES_ALL       0x203000ull
+#define ATTRIBUTE_MOUNT_ROOT 0x2000ull
 
 static struct statx_time statx_time_of(const struct timestamp *t) {
     return (struct statx_time){.seconds = t->seconds, .nanoseconds = t->nanoseconds};
 }
 
-static int64_t statx_to_user(const struct path *p, uint64_t user) {
+static int64_t statx_to_user(const struct path *p, unsigned asked, uint64_t user) {
     struct inode_stat i;
     inv_status_t s = vfs_stat(p, &i);
     if (s != INV_OK)
         return linux_result(s);
+    bool kept = path_inode(p)->superblock->keeps_birth;
     struct linux_statx st = {
-        .mask = STATX_BASIC | STATX_BTIME,
+        .mask = STATX_BASIC | STATX_MNT_ID,
         .block_size = i.block_size,
         .nlink = i.nlink,
         .uid = i.uid,
@@ -127,14 +133,20 @@ static int64_t statx_to_user(const struct path *p, uint64_t user) {
         .size = i.size,
         .blocks = i.blocks,
         .atime = statx_time_of(&i.atime),
-        .btime = statx_time_of(&i.btime),
         .ctime = statx_time_of(&i.ctime),
         .mtime = statx_time_of(&i.mtime),
         .rdev_major = (uint32_t)(i.rdev >> 32),
         .rdev_minor = (uint32_t)i.rdev,
         .dev_major = (uint32_t)(i.device >> 32),
         .dev_minor = (uint32_t)i.device,
+        .attributes = vfs_path_is_mount(p) ? ATTRIBUTE_MOUNT_ROOT : 0,
+        .attributes_mask = ATTRIBUTES_ALL | (kept ? ATTRIBUTES_KEPT : 0),
+        .mount_id = mount_number(p->mount),
     };
+    if (kept && (asked & STATX_BTIME) != 0) {
+        st.mask |= STATX_BTIME;
+        st.btime = statx_time_of(&i.btime);
+    }
     return arch_copy_to_user((void user_ptr *)(uintptr_t)user, &st, sizeof(st)) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
@@ -146,7 +158,7 @@ int64_t linux_statx(struct arch_frame *f) {
     int64_t result = linux_at_lookup((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), flags & ~AT_STATX_SYNC, STAT_FLAGS, &p);
     if (result != 0)
         return result;
-    result = statx_to_user(&p, LINUX_ARG(f, 4));
+    result = statx_to_user(&p, (unsigned)LINUX_ARG(f, 3), LINUX_ARG(f, 4));
     path_put(&p);
     return result;
 }
@@ -246,15 +258,18 @@ int64_t linux_fstatfs(struct arch_frame *f) {
 
 // --- changes ----------------------------------------------------------------------------------------------------------
 
+#define TIMES_BAD UINT32_MAX // as valid: times that are none, told once the file is found
+
+static int64_t change_path(const struct path *p, struct inode_attributes *a) {
+    return a->valid == TIMES_BAD ? -LINUX_EINVAL : linux_result(vfs_setattr(p, linux_token(), a));
+}
+
 static int64_t change_at(int dirfd, uint64_t path, unsigned flags, unsigned allowed, struct inode_attributes *a) {
     struct path p;
     int64_t result = linux_at_lookup(dirfd, path, flags, allowed, &p);
     if (result != 0)
         return result;
-    if ((a->valid & ATTR_MODE) != 0 && (path_inode(&p)->mode & MODE_FMT) == MODE_SYMLINK)
-        result = -LINUX_EOPNOTSUPP;
-    else
-        result = linux_result(vfs_setattr(&p, linux_token(), a));
+    result = change_path(&p, a);
     path_put(&p);
     return result;
 }
@@ -264,7 +279,7 @@ static int64_t change_fd(uint64_t fd, struct inode_attributes *a) {
     int64_t result = linux_fd(fd, &r);
     if (result != 0)
         return result;
-    result = linux_result(vfs_setattr(&r.file->path, linux_token(), a));
+    result = change_path(&r.file->path, a);
     fd_return(&r);
     return result;
 }
@@ -358,11 +373,13 @@ int64_t linux_utimensat(struct arch_frame *f) {
             return -LINUX_EFAULT;
         if (t[0].nanoseconds == UTIME_OMIT && t[1].nanoseconds == UTIME_OMIT)
             return 0;
-        if (!time_is_valid(&t[0]) || !time_is_valid(&t[1]))
-            return -LINUX_EINVAL;
         a.valid = 0;
-        time_apply(&t[0], ATTR_ATIME, ATTR_ATIME_NOW, &a, &a.atime);
-        time_apply(&t[1], ATTR_MTIME, ATTR_MTIME_NOW, &a, &a.mtime);
+        if (!time_is_valid(&t[0]) || !time_is_valid(&t[1]))
+            a.valid = TIMES_BAD; // told once the file is found
+        if (a.valid == 0) {
+            time_apply(&t[0], ATTR_ATIME, ATTR_ATIME_NOW, &a, &a.atime);
+            time_apply(&t[1], ATTR_MTIME, ATTR_MTIME_NOW, &a, &a.mtime);
+        }
     }
     return times_change((int)LINUX_ARG(f, 0), LINUX_ARG(f, 1), (unsigned)LINUX_ARG(f, 3), &a);
 }

@@ -30,6 +30,7 @@
 must_check inv_status_t vfs_pivot_root(const struct vfs_caller *c, const char *new_root, const char *put_old);
 
 uint32_t mount_number(const struct mount *m);
+bool vfs_path_is_mount(const struct path *p); // the root of its mount
 
 // For mounts and mountinfo.
 struct mount_description {

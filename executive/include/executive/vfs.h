@@ -94,6 +94,11 @@ struct inode_ops {
     inv_status_t (*rename)(struct inode *old_dir, const char *old_name, size_t old_length, struct inode *source,
                            struct inode *new_dir, const char *new_name, size_t new_length, struct inode *replaced,
                            bool exchange); // [lock all]
+    // A rename that leaves whiteout, made by create_whiteout and taken over on success, in the old place. NULL: INVALID. [lock all]
+    inv_status_t (*rename_whiteout)(struct inode *old_dir, const char *old_name, size_t old_length,
+                                    struct inode *source, struct inode *new_dir, const char *new_name,
+                                    size_t new_length, struct inode *replaced, struct inode *whiteout);
+    inv_status_t (*create_whiteout)(struct inode *dir, struct token *who, struct inode **out); // [lock]
     inv_status_t (*tmpfile)(struct inode *dir, uint32_t mode, struct token *who,
                             struct inode **out);                                                 // [lock] O_TMPFILE
     inv_status_t (*readlink)(struct inode *link, char *buffer, size_t size, size_t *out_length); // not terminated
@@ -236,6 +241,7 @@ struct superblock {
     _Atomic uint32_t count;  // its names, and one while it is active; at 0 it goes
     struct epoch_node reclaim;
     _Atomic uint64_t next_ino;
+    bool keeps_birth;     // its inodes know when they were made (statx); immutable
     uint64_t xattr_limit; // bytes of extended attributes in all; 0: keeps none. Immutable after mount
     _Atomic uint64_t xattr_used;
     void *data;

@@ -336,7 +336,7 @@ static inv_status_t proc_mount(const struct fs_type *type, const char *source, u
 
 inv_status_t proc_super_make(struct superblock *sb, const struct proc_entry *entry, uint64_t magic) {
     sb->magic = magic;
-    sb->block_size = PAGE_SIZE;
+    sb->block_size = magic == PROC_MAGIC ? 1024 : PAGE_SIZE; // as stat tells it
     struct inode *root = proc_inode(sb, entry, NULL, 0);
     if (root == NULL)
         return INV_ERR_NO_MEMORY;

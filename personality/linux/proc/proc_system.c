@@ -188,9 +188,12 @@ static bool mountinfo_show(const struct mount_description *d, void *arg) {
     return true;
 }
 
-static bool mountstats_show(struct mount *m, const char *source, const char *target, const char *type,
-                            const char *options, void *arg) {
-    proc_print(arg, "device %s mounted on %s with fstype %s\n", source, target, type);
+static bool mountstats_show(const struct mount_description *d, void *arg) {
+    proc_print(arg, "device ");
+    print_mangled(arg, d->source);
+    proc_print(arg, "mounted on ");
+    print_mangled(arg, d->target);
+    proc_print(arg, "with fstype %s\n", d->type);
     return true;
 }
 

@@ -125,6 +125,19 @@ nstime_t sched_runtime(struct thread *t) {
     return runtime;
 }
 
+void sched_get_times(struct thread *t, struct sched_times *out) {
+    irq_flags_t flags;
+    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    uint64_t cycles = t->sched.kernel_cycles, since = t->sched.kernel_since;
+    if (q->current == t) {
+        run_queue_charge(q, clock_monotonic());
+        cycles += since != 0 ? arch_cycles() - since : 0;
+    }
+    out->total = t->sched.context->runtime;
+    out->kernel = MIN(platform_clock_scale(cycles), out->total);
+    spin_unlock_irq(&q->lock, flags);
+}
+
 // --- affinity ---
 
 static bool any_online(const cpuset_t *set) {

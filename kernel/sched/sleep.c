@@ -41,7 +41,8 @@ static void sleep_timer_fired(struct timer *timer) {
 static void sleep_with_deadline(struct thread *t, nstime_t deadline) {
     struct sleep_timer s = {.thread = t};
     timer_init(&s.timer, sleep_timer_fired);
-    timer_set(&s.timer, deadline);
+    // Who must be on time has no slack, whatever was asked for.
+    timer_set_slack(&s.timer, deadline, is_fair(t) ? t->sched.slack : 0);
     sched_sleep_now();
     timer_cancel_sync(&s.timer);
 }

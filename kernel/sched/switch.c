@@ -44,6 +44,16 @@ static void finish_switch(struct thread *prev) {
         thread_reap(prev);
 }
 
+// Who leaves the processor inside the kernel has been there until now; who comes back to it goes on from now.
+static void kernel_time_switch(struct thread *prev, struct thread *next) {
+    uint64_t now = arch_cycles();
+
+    if (prev->sched.kernel_since != 0)
+        prev->sched.kernel_cycles += now - prev->sched.kernel_since;
+    if (next->sched.kernel_since != 0)
+        next->sched.kernel_since = now;
+}
+
 // The queue's lock is held, interrupts off; prev, the current thread, is settled; next was taken off the queue. Releases the lock; returns when prev
 // runs again.
 static void switch_to(struct run_queue *q, struct thread *prev, struct thread *next, nstime_t now) {
@@ -66,6 +76,7 @@ static void switch_to(struct run_queue *q, struct thread *prev, struct thread *n
         cpuset_remove(&sched_idle_cpus, q->cpu);
     counter_add(context_switches, 1);
     trace(sched_switch, prev->id, next->id, priority_of(next));
+    kernel_time_switch(prev, next);
     atomic_store_explicit(&next->sched.on_cpu, true, memory_order_relaxed);
     switch_aspace(next);
     finish_switch(arch_context_switch(prev, next));

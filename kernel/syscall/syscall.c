@@ -14,8 +14,10 @@ static void syscall_refuse(struct arch_frame *frame) {
 }
 
 void syscall_dispatch(struct arch_frame *frame) {
-    const struct personality_ops *ops = current_process()->ops;
+    struct thread *t = current_thread();
+    const struct personality_ops *ops = t->process->ops;
 
+    kernel_time_begin(t);
     counter_add(syscalls, 1);
     trace(syscall_enter, arch_syscall_number(frame), arch_syscall_arg(frame, 0), arch_syscall_arg(frame, 1));
     if (likely(ops != NULL && ops->syscall != NULL))
@@ -23,4 +25,5 @@ void syscall_dispatch(struct arch_frame *frame) {
     else
         syscall_refuse(frame);
     trace(syscall_exit, arch_syscall_number(frame), arch_syscall_result(frame), 0);
+    kernel_time_end(t);
 }

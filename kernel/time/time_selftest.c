@@ -39,6 +39,26 @@ static bool timers_fire_in_order(void) {
 }
 SELFTEST("time/timers_fire_in_order_and_not_early", timers_fire_in_order);
 
+static bool slack_joins_others(void) {
+    struct timer first, near, far;
+    timer_init(&first, probe_fired);
+    timer_init(&near, probe_fired);
+    timer_init(&far, probe_fired);
+    preempt_disable(); // one processor's queue; nothing fires before it is cancelled
+    nstime_t base = deadline_after(3600 * NSEC_PER_SEC);
+    timer_set(&first, base + 50 * NSEC_PER_USEC);
+    timer_set_slack(&near, base, 50 * NSEC_PER_USEC);
+    timer_set_slack(&far, base, 49 * NSEC_PER_USEC);
+    preempt_enable();
+    bool right = near.deadline == first.deadline && far.deadline == base;
+    timer_cancel_sync(&first);
+    timer_cancel_sync(&near);
+    timer_cancel_sync(&far);
+    SELFTEST_CHECK(right);
+    return true;
+}
+SELFTEST("time/slack_joins_a_timer_within_it_and_no_other", slack_joins_others);
+
 static bool cancelled_timers_stay_silent(void) {
     atomic_store(&fired, 0);
     for (unsigned i = 0; i < COUNT; i++) {

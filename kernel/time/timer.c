@@ -123,7 +123,24 @@ static bool begin_arming(struct timer *t, irq_flags_t *out_flags) {
     return false;
 }
 
+// The first deadline from deadline on that is at most slack later, or deadline itself. The queue's lock is held.
+static nstime_t join(const struct timer_queue *q, nstime_t deadline, nstime_t slack) {
+    struct rb_node *n = q->tree.root;
+    nstime_t found = NSTIME_NEVER;
+    while (n) {
+        nstime_t at = timer_of(n)->deadline;
+        if (at >= deadline)
+            found = at;
+        n = at >= deadline ? n->left : n->right;
+    }
+    return found - deadline <= slack ? found : deadline;
+}
+
 void timer_set(struct timer *t, nstime_t deadline) {
+    timer_set_slack(t, deadline, 0);
+}
+
+void timer_set_slack(struct timer *t, nstime_t deadline, nstime_t slack) {
     irq_flags_t flags;
     if (deadline == NSTIME_NEVER) {
         dequeue(t);
@@ -132,6 +149,8 @@ void timer_set(struct timer *t, nstime_t deadline) {
     while (!begin_arming(t, &flags)) {}
     struct timer_queue *q = this_cpu()->timers;
     spin_lock(&q->lock);
+    if (slack != 0)
+        deadline = join(q, deadline, slack);
     t->deadline = deadline;
     atomic_store_explicit(&t->cpu, arch_cpu_id(), memory_order_relaxed);
     insert(q, t);

@@ -194,6 +194,7 @@ static int64_t thread_make(struct arch_frame *f, const struct clone_request *r, 
                            &c->core_thread);
     if (s != INV_OK)
         return s == INV_ERR_QUOTA || s == INV_ERR_BAD_STATE ? -LINUX_EAGAIN : linux_result(s);
+    c->core_thread->sched.slack = c->thread->timer_slack;
     s = sched_inherit(c->thread, c->core_thread);
     if (s != INV_OK)
         return linux_result(s);

@@ -148,6 +148,7 @@ static int64_t init_start(struct linux_process *p, struct linux_thread *t, struc
         return linux_result(s);
     core->personality_data = t;
     t->thread = core;
+    core->sched.slack = t->timer_slack;
     int64_t result = init_place(p, t);
     if (result == 0) {
         exec_image_free(x);

@@ -14,7 +14,14 @@
 static const int timer_signal[LINUX_TIMERS] = {LINUX_SIGALRM, LINUX_SIGVTALRM, LINUX_SIGPROF, LINUX_SIGXCPU};
 
 static nstime_t timer_now_locked(const struct linux_itimer *i) {
-    return i == &i->process->itimers[LINUX_ITIMER_REAL] ? clock_monotonic() : linux_process_runtime_locked(i->process);
+    struct linux_usage u;
+
+    if (i == &i->process->itimers[LINUX_ITIMER_REAL])
+        return clock_monotonic();
+    if (i != &i->process->itimers[LINUX_ITIMER_VIRTUAL])
+        return linux_process_runtime_locked(i->process);
+    linux_process_usage_locked(i->process, &u);
+    return u.times.user;
 }
 
 // When to look next.
@@ -24,7 +31,7 @@ static void timer_arm_locked(struct linux_itimer *i) {
     if (i == &p->itimers[LINUX_ITIMER_REAL]) {
         timer_set(&i->timer, i->expires);
     } else {
-        nstime_t now = linux_process_runtime_locked(p), left = i->expires > now ? i->expires - now : 0;
+        nstime_t now = timer_now_locked(i), left = i->expires > now ? i->expires - now : 0;
         timer_set(&i->timer, deadline_after(MAX(left / MAX(p->thread_count, 1u), LOOK_MINIMUM)));
     }
 }

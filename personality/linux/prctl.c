@@ -94,6 +94,7 @@ static int64_t dumpable_set(struct linux_process *p, uint64_t value) {
 
 static int64_t timer_slack_set(struct linux_thread *t, uint64_t slack) {
     t->timer_slack = slack != 0 ? slack : t->timer_slack_default;
+    t->thread->sched.slack = t->timer_slack;
     return 0;
 }
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Accounts of processor time and faults: of a thread, of a process with its ended threads, of reaped children. The scheduler keeps one figure a thread;
-// it is shown as user time (CAVEATS.md: time inside the kernel is not told apart).
+// Accounts of processor time and faults: of a thread, of a process with its ended threads, of reaped children. The scheduler keeps a
+// thread's time on processors, and how much of it was spent in the kernel: what is not, is user time.
 #include "process.h"
 
 static void usage_of_core_thread(struct thread *t, struct linux_usage *out) {
     struct sched_context *c = t->sched.context;
+    struct sched_times times;
 
-    *out = (struct linux_usage){.times.user = sched_runtime(t),
+    sched_get_times(t, &times);
+    *out = (struct linux_usage){.times.user = times.total - times.kernel,
+                                .times.system = times.kernel,
                                 .switches_voluntary = c != NULL ? c->switches_voluntary : 0,
                                 .switches_forced = c != NULL ? c->switches_forced : 0};
 }

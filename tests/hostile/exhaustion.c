@@ -19,13 +19,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PAGE = 4096, LEAK_KIB = 24 << 10, SETTLE_MS = 20000 };
@@ -372,6 +376,50 @@ static void signal_hog(void) {
     rest();
 }
 
+// Timers as short as they can be, as many as there may be, in several processes.
+static void timer_hog(void) {
+    const struct itimerspec soon = {{0, 1}, {0, 1}};
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    for (int i = 0; i < 4; i++) {
+        if (fork() == 0) {
+            timer_t timer;
+            while (timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0) {
+                timer_settime(timer, 0, &soon, NULL);
+            }
+            int fd;
+            while ((fd = timerfd_create(CLOCK_MONOTONIC, 0)) != -1) {
+                timerfd_settime(fd, 0, &soon, NULL);
+            }
+            rest();
+        }
+    }
+    rest();
+}
+
+// Watches: each of many epolls watches each of many files, all of them ready.
+static void watch_hog(void) {
+    for (int i = 0; i < 4; i++) {
+        if (fork() == 0) {
+            int files[128], poll;
+            for (int k = 0; k < 128; k++) {
+                files[k] = eventfd(1, 0);
+            }
+            while ((poll = epoll_create1(0)) != -1) {
+                struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET};
+                for (int k = 0; k < 128; k++) {
+                    epoll_ctl(poll, EPOLL_CTL_ADD, files[k], &event);
+                }
+            }
+            for (int k = 0;; k++) {
+                eventfd_write(files[k % 128], 1);
+            }
+        }
+    }
+    rest();
+}
+
 __attribute__((noinline)) static int recurse(volatile char *above) {
     volatile char frame[3000];
     frame[0] = above[0];
@@ -470,6 +518,8 @@ static const struct {
     {"descriptors-in-flight", descriptors_in_flight},
     {"socket-hogs", socket_hogs},
     {"backlog-hogs", backlog_hogs},
+    {"timer-hog", timer_hog},
+    {"watch-hog", watch_hog},
 };
 
 static void scenario_main(void (*function)(void), const struct rlimit *files) {

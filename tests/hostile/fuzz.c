@@ -22,12 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,6 +189,14 @@ static void worker_files(bool root) {
     open("/proc/self/status", O_RDONLY);
     open("/proc/self", O_RDONLY | O_DIRECTORY); // not /proc itself, which root might unmount from there
     open("fifo", O_RDWR | O_NONBLOCK);
+    eventfd(3, EFD_NONBLOCK);
+    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
+    for (int i = 0; i < 3; i++) {
+        timer_t timer;
+        epoll_create1(0);
+        timer_create(i == 0 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_REALTIME, &(struct sigevent){.sigev_signo = SIGURG},
+                     &timer);
+    }
     if (pipe(pipes) == 0 && pipe2(pipes, O_NONBLOCK) == 0) {
         open("a", O_PATH);
     }

@@ -61,6 +61,7 @@ enum kind {
     MESSAGE,       // struct msghdr with descriptors and credentials
     MESSAGES,      // list of struct mmsghdr
     OPTION,        // SO_*
+    TIMER,         // struct itimerspec of short times
 };
 
 // What a worker may do: root must not harm the judge by what root may do.

@@ -178,6 +178,16 @@ static uint64_t short_time(struct chance *chance) {
     return one_in(chance, 8) ? bad_pointer(chance) : (uint64_t)time;
 }
 
+static uint64_t short_timer(struct chance *chance) {
+    struct itimerspec *s = (struct itimerspec *)plain(chance);
+    if (one_in(chance, 8)) {
+        return pointer(chance);
+    }
+    *s = (struct itimerspec){{0, (long)random_below(&chance->random, 3) * 2000000},
+                             {0, (long)random_below(&chance->random, 5) * 1000000}};
+    return (uint64_t)s;
+}
+
 static uint64_t vectors(struct chance *chance) {
     struct iovec *list = (struct iovec *)plain(chance);
     for (int i = 0; i < 8; i++) {
@@ -369,6 +379,7 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case MESSAGE: return messages(chance, 1);
     case MESSAGES: return messages(chance, 4);
     case OPTION: return one_in(chance, 8) ? extreme(chance) : random_below(&chance->random, 76);
+    case TIMER: return short_timer(chance);
     }
     return 0;
 }

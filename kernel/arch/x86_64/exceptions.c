@@ -159,12 +159,17 @@ void exception_entry(struct arch_frame *f) {
     trace(fault_enter, address, f->error, f->rip);
     if (f->vector == VECTOR_PAGE_FAULT) {
         counter_add(faults, 1);
-        if (arch_frame_is_user(f))
+        if (arch_frame_is_user(f)) {
+            kernel_time_begin(current_thread());
             page_fault_user(f, address);
-        else
+            kernel_time_end(current_thread());
+        } else {
             page_fault_kernel(f, address);
+        }
     } else if (arch_frame_is_user(f)) {
+        kernel_time_begin(current_thread());
         other_user(f);
+        kernel_time_end(current_thread());
     } else if (!fixup(f)) {
         panic_frame(f, "%s in the kernel, error %#lx", exception_name(f->vector), (unsigned long)f->error);
     }

@@ -14,6 +14,8 @@ unsigned platform_cpu_count(void);
 
 // Monotonic nanoseconds since boot: any context, any processor, never backwards over processors. Under -icount it is the virtual clock to the nanosecond.
 nstime_t platform_clock_now(void);
+// How long so many of arch_cycles() are, in nanoseconds.
+nstime_t platform_clock_scale(uint64_t cycles);
 // Parameters of the clock for the vDSO: ns = base_ns + ((cycles - base_cycles) * mult >> shift); false if user mode cannot read the counter.
 bool platform_clock_params(uint64_t *base_cycles, nstime_t *base_ns, uint64_t *mult, unsigned *shift);
 // Boot thread, once, before other processors run: measures the clock's frequency again over the time that has passed since platform_init, without waiting.

@@ -80,6 +80,10 @@ struct sched_thread {
     struct mutex_waiter *blocked_on;  // thread lock: its place among the waiters of a mutex, or NULL
     bool moving;                      // run queue lock: leaves this processor at its next switch (affinity)
     bool slice_over;                  // run queue lock: goes behind its equals at its next preemption
+    nstime_t slack; // how much later than asked for a sleep may end, to end with others: its personality's to say
+    /* own thread, and the switch to and from it, in cycles (arch_cycles): */
+    uint64_t kernel_since;  // in the kernel since then, or since it has had the processor again; 0: in user mode
+    uint64_t kernel_cycles; // before
 };
 
 void sched_context_init_boot(void); // after job_init_boot, before the first thread
@@ -122,6 +126,11 @@ bool sched_boost(struct thread *t, uint8_t priority);
 // the others of its class; the virtual time that it is let off for that is added again afterwards.
 void sched_wanted(struct thread *t, bool wanted);
 nstime_t sched_runtime(struct thread *t);                                          // processor time so far
+// The same, and how much of it was spent in the kernel on the thread's behalf: calls and faults, between kernel_time_begin and _end.
+struct sched_times {
+    nstime_t total, kernel;
+};
+void sched_get_times(struct thread *t, struct sched_times *out);
 void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total); // load averages, fixed point 16.16
 
 void cpuset_add(cpuset_t *s, unsigned cpu);

@@ -29,6 +29,8 @@ struct timer {
 void timer_init(struct timer *t, void (*fn)(struct timer *));
 // Arms or re-arms. Any context; calls for one timer may come from several processors at once.
 void timer_set(struct timer *t, nstime_t deadline);
+// The same, but it may fire up to slack later, if that is with another timer of this processor: one interrupt less. Alone it is as exact as ever.
+void timer_set_slack(struct timer *t, nstime_t deadline, nstime_t slack);
 // Disarms. True if it was armed and will not fire. Does not wait for a handler that is running.
 bool timer_cancel(struct timer *t);
 // As timer_cancel, and waits until the handler does not run anywhere. Thread context, or never on the handler's own processor in interrupt context.

@@ -209,6 +209,10 @@ nstime_t platform_clock_now(void) {
     return latest;
 }
 
+nstime_t platform_clock_scale(uint64_t cycles) {
+    return clock_scale(cycles, mult, CLOCK_SHIFT);
+}
+
 bool platform_clock_params(uint64_t *out_base_cycles, nstime_t *out_base_ns, uint64_t *out_mult, unsigned *out_shift) {
     *out_base_cycles = base_cycles;
     *out_base_ns = base_ns;

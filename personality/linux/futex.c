@@ -386,25 +386,14 @@ static bool has_deadline(unsigned op) {
            op == FUTEX_WAIT_REQUEUE_PI;
 }
 
-int64_t linux_futex(struct arch_frame *f) {
+// What is not an ordinary wait or wake-up. realtime was checked.
+static cold_fn int64_t futex_other(struct arch_frame *f, unsigned op, bool shared, nstime_t deadline) {
     uint64_t address = LINUX_ARG(f, 0), fourth = LINUX_ARG(f, 3), address2 = LINUX_ARG(f, 4);
-    unsigned op = (unsigned)LINUX_ARG(f, 1) & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
     uint32_t value = (uint32_t)LINUX_ARG(f, 2), value3 = (uint32_t)LINUX_ARG(f, 5);
-    bool shared = !(LINUX_ARG(f, 1) & FUTEX_PRIVATE), realtime = (LINUX_ARG(f, 1) & FUTEX_CLOCK_REALTIME) != 0;
     struct futex_requeue q = {address, address2, value, (uint32_t)fourth, value3, op == FUTEX_CMP_REQUEUE, shared};
-    nstime_t deadline = NSTIME_NEVER;
 
-    if (has_deadline(op)) {
-        int64_t result = deadline_get(fourth, op, realtime || op == FUTEX_LOCK_PI, &deadline);
-        if (result != 0)
-            return result;
-    }
-    if (realtime && op != FUTEX_WAIT_BITSET && op != FUTEX_LOCK_PI2 && op != FUTEX_WAIT_REQUEUE_PI)
-        return -LINUX_ENOSYS;
     switch (op) {
-    case FUTEX_WAIT: return futex_wait(address, shared, value, FUTEX_MATCH_ANY, deadline);
     case FUTEX_WAIT_BITSET: return futex_wait(address, shared, value, value3, deadline);
-    case FUTEX_WAKE: return futex_wake(address, shared, MAX(value, 1u), FUTEX_MATCH_ANY);
     case FUTEX_WAKE_BITSET: return futex_wake(address, shared, MAX(value, 1u), value3);
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE: return futex_requeue(&q);
@@ -417,4 +406,24 @@ int64_t linux_futex(struct arch_frame *f) {
     case FUTEX_CMP_REQUEUE_PI: return futex_pi_requeue(&q);
     default: return -LINUX_ENOSYS;
     }
+}
+
+int64_t linux_futex(struct arch_frame *f) {
+    unsigned op = (unsigned)LINUX_ARG(f, 1) & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
+    bool shared = !(LINUX_ARG(f, 1) & FUTEX_PRIVATE), realtime = (LINUX_ARG(f, 1) & FUTEX_CLOCK_REALTIME) != 0;
+    uint32_t value = (uint32_t)LINUX_ARG(f, 2);
+    nstime_t deadline = NSTIME_NEVER;
+
+    if (op == FUTEX_WAKE && !realtime)
+        return futex_wake(LINUX_ARG(f, 0), shared, MAX(value, 1u), FUTEX_MATCH_ANY);
+    if (LINUX_ARG(f, 3) != 0 && has_deadline(op)) {
+        int64_t result = deadline_get(LINUX_ARG(f, 3), op, realtime || op == FUTEX_LOCK_PI, &deadline);
+        if (result != 0)
+            return result;
+    }
+    if (realtime && op != FUTEX_WAIT_BITSET && op != FUTEX_LOCK_PI2 && op != FUTEX_WAIT_REQUEUE_PI)
+        return -LINUX_ENOSYS;
+    if (op == FUTEX_WAIT)
+        return futex_wait(LINUX_ARG(f, 0), shared, value, FUTEX_MATCH_ANY, deadline);
+    return futex_other(f, op, shared, deadline);
 }

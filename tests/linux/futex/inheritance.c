@@ -408,8 +408,7 @@ static int holds_across(void) {
     futex(across, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
     gate_raise(&ready);
     sleep_ms(50);
-    say_call("UNLOCK_PI in the other process", futex(across, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0));
-    return 0;
+    return futex(across, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == 0 ? 0 : errno;
 }
 
 static int dies_across(void) {
@@ -427,7 +426,7 @@ static void between_processes(void) {
     say_call("LOCK_PI of another process's", futex(across, FUTEX_LOCK_PI, 0, NULL, NULL, 0));
     say("word", "%s", word_text(*across, tid()));
     futex(across, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
-    reap(pid);
+    say("UNLOCK_PI in the other process", "%s", status_text(reap(pid)));
     pid = spawn(dies_across);
     gate_wait(&ready);
     say_call("LOCK_PI of a process that ends", futex(across, FUTEX_LOCK_PI, 0, NULL, NULL, 0));

@@ -90,6 +90,20 @@ inv_status_t superblock_create(const struct fs_type *type, const char *source, u
     return INV_OK;
 }
 
+inv_status_t vfs_mount_apart(struct fs_type *type, struct path *out_root) {
+    struct superblock *sb;
+    inv_status_t s = superblock_create(type, type->name, 0, "", &sb);
+    if (s != INV_OK)
+        return s;
+    struct mount *m = mount_create(sb, sb->root, type->name, 0);
+    if (m == NULL)
+        return INV_ERR_NO_MEMORY;
+    type->shared = sb;
+    *out_root = (struct path){.mount = m, .dentry = sb->root};
+    path_get(out_root);
+    return INV_OK;
+}
+
 static void superblock_reclaim(struct epoch_node *n) {
     kfree(container_of(n, struct superblock, reclaim));
 }

@@ -116,7 +116,8 @@ inv_status_t vfs_path_name(const struct vfs_caller *c, const struct path *p, cha
         return INV_ERR_NAME_TOO_LONG;
     if (p->mount == anonymous_mount) {
         const struct dentry_name *n = p->dentry->name;
-        bool whole = dentry_name_text(n)[n->length - 1] == ']'; // "anon_inode:[kind]": all of a kind are alike
+        bool whole = dentry_name_text(n)[n->length - 1] == ']' || dentry_name_text(n)[n->length - 1] == ')';
+        // "anon_inode:[kind]": all of a kind are alike; "/SYSV... (deleted)": a name as it is
         char number[32] = "";
         int length = whole ? 0 : snprintf(number, sizeof(number), ":[%lu]", dentry_inode(p->dentry)->ino);
         if (!prepend(&t, number, (size_t)length) || !prepend(&t, dentry_name_text(n), n->length))

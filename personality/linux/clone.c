@@ -88,6 +88,10 @@ static void clone_undo(struct clone_parts *c) {
 static int64_t thread_state_copy(const struct clone_request *r, struct linux_thread *t) {
     struct linux_thread *me = linux_current();
     inv_status_t s = INV_OK;
+    int64_t result = linux_sem_clone(t, (r->flags & CLONE_SYSVSEM) != 0);
+
+    if (result != 0)
+        return result;
 
     t->token = me->token;
     object_get(&t->token->obj);

@@ -110,6 +110,7 @@ void linux_thread_exit(struct thread *core) {
         linux_robust_list_exit(t);
     linux_futex_pi_exit(t);
     clear_child_tid(t);
+    linux_sem_exit(t);
     // Others may be looking at these (/proc): taken away under the lock, dropped after it.
     flags = spin_lock_irq(&t->process->lock);
     t->files = NULL;

@@ -154,6 +154,7 @@ void linux_thread_free(struct linux_thread *t) {
 
     signal_pending_discard(t->process, &t->pending, ~0ull);
     spin_unlock_irq(&t->process->lock, flags);
+    linux_sem_exit(t); // of a thread that never ran
     if (t->files != NULL)
         fd_table_put(t->files);
     if (t->fs != NULL)

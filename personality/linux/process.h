@@ -194,6 +194,7 @@ struct linux_thread {
         struct futex_pi_waiter *blocked; // its place among the waiters of one, or NULL
         bool closed;                     // it is leaving: owns no more
     } locks;
+    struct linux_undo_list *undo; // semaphore operations to be undone at the end; counted, or NULL
     struct linux_restart restart;
     struct {
         uint64_t vector, error, address;
@@ -365,6 +366,11 @@ uint64_t linux_arch_frame_minimum(void); // AT_MINSIGSTKSZ
 bool linux_arch_call_result(const struct arch_frame *f, int64_t *out_result);
 void linux_arch_call_resolved(struct arch_frame *f);
 void linux_arch_exception(struct arch_frame *frame, const struct exception *e);
+
+// --- ipc/sem_undo.c ---
+// A new thread shares the caller's list of what is to be undone (CLONE_SYSVSEM), or has none. 0, ENOMEM.
+int64_t linux_sem_clone(struct linux_thread *child, bool share);
+void linux_sem_exit(struct linux_thread *t); // applies the list if t was its last thread
 
 // For /proc/cpuinfo.
 void linux_arch_cpu_names(char vendor[16], char model[64], unsigned *family, unsigned *number, unsigned *stepping);

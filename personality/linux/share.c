@@ -64,6 +64,8 @@ int64_t linux_unshare(struct arch_frame *f) {
         fs = fs != NULL ? old_fs : NULL;
         files = files != NULL ? old_files : NULL;
     }
+    if (result == 0 && (flags & CLONE_SYSVSEM))
+        linux_sem_exit(t); // as at its end: what is to be undone is, if nobody else shares it
     if (fs != NULL)
         linux_fs_drop(fs);
     if (files != NULL)
@@ -114,8 +116,8 @@ static int64_t subject_of(int tid, unsigned type, int fd, const void **out, stru
     if (t != NULL) {
         irq_flags_t flags = spin_lock_irq(&t->process->lock);
         const struct process *core = t->process->process;
-        const void *const subjects[KCMP_TYPES] = {NULL, core != NULL ? core->aspace : NULL, t->files, t->fs,
-                                                  t->process->sighand};
+        const void *const subjects[KCMP_TYPES] = {
+            NULL, core != NULL ? core->aspace : NULL, t->files, t->fs, t->process->sighand, NULL, t->undo};
         *out = subjects[type];
         files = type == KCMP_FILE ? t->files : NULL;
         if (files != NULL)

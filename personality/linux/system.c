@@ -91,10 +91,11 @@ int64_t linux_sysinfo(struct arch_frame *f) {
     unsigned running, total;
 
     page_get_stats(&pages);
-    s.uptime = (int64_t)(clock_monotonic() / NSEC_PER_SEC);
+    s.uptime = (int64_t)((clock_monotonic() + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
     sched_load(s.loads, &running, &total);
     s.total = pages.total * PAGE_SIZE;
     s.free = pages.free * PAGE_SIZE;
+    s.shared = pages.in_use[PAGE_FILE] * PAGE_SIZE;
     s.processes = (uint16_t)linux_pid_count();
     return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 0), &s, 112) == INV_OK ? 0 : -LINUX_EFAULT;
 }

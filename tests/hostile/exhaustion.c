@@ -488,6 +488,60 @@ static void lock_hog(void) {
     rest();
 }
 
+// Segments, attached and written: all that may be had.
+static void segment_hog(void) {
+    for (size_t size = 64 << 20; size >= PAGE;) {
+        int id = (int)syscall(SYS_shmget, 0, size, 01600);
+        char *at = id == -1 ? (char *)-1 : (char *)syscall(SYS_shmat, id, NULL, 0);
+        if (at == (char *)-1) {
+            size /= 2;
+            continue;
+        }
+        for (size_t i = 0; i < size; i += PAGE) {
+            at[i] = 1;
+        }
+    }
+    rest();
+}
+
+static void semaphore_hog(void) {
+    for (int size = 32000; size > 0;) {
+        if (syscall(SYS_semget, 0, size, 01600) == -1) {
+            size /= 2;
+        }
+    }
+    rest();
+}
+
+static void message_hog(void) {
+    static struct {
+        long type;
+        char text[8192];
+    } message = {.type = 1};
+    for (;;) {
+        int id = (int)syscall(SYS_msgget, 0, 01600);
+        if (id == -1) {
+            break;
+        }
+        for (size_t size = sizeof(message.text); size > 0;) {
+            if (syscall(SYS_msgsnd, id, &message, size, 04000) == -1) {
+                size /= 2;
+            }
+        }
+    }
+    rest();
+}
+
+static void queue_hog(void) {
+    char name[16], text[8192] = {0};
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "hog%d", i);
+        int fd = (int)syscall(SYS_mq_open, name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, NULL);
+        while (fd >= 0 && syscall(SYS_mq_timedsend, fd, text, sizeof(text), 1, NULL) == 0) {}
+    }
+    rest();
+}
+
 static const struct {
     const char *name;
     void (*function)(void);
@@ -520,6 +574,10 @@ static const struct {
     {"backlog-hogs", backlog_hogs},
     {"timer-hog", timer_hog},
     {"watch-hog", watch_hog},
+    {"segment-hog", segment_hog},
+    {"semaphore-hog", semaphore_hog},
+    {"message-hog", message_hog},
+    {"queue-hog", queue_hog},
 };
 
 static void scenario_main(void (*function)(void), const struct rlimit *files) {
@@ -575,6 +633,7 @@ static const char *scenario_run(void (*function)(void)) {
     waitpid(pid, NULL, 0);
     wrong = wrong ? wrong : killed;
     remove_tree("/tmp/hostile");
+    ipc_remove_all();
     wrong = wrong ? wrong : sentinel_check();
     return wrong ? wrong : memory_back(before);
 }

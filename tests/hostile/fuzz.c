@@ -197,6 +197,8 @@ static void worker_files(bool root) {
         timer_create(i == 0 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_REALTIME, &(struct sigevent){.sigev_signo = SIGURG},
                      &timer);
     }
+    syscall(SYS_mq_open, "a", O_RDWR | O_CREAT, 0666, NULL);
+    syscall(SYS_mq_open, "b", O_RDWR | O_CREAT | O_NONBLOCK, 0666, NULL);
     if (pipe(pipes) == 0 && pipe2(pipes, O_NONBLOCK) == 0) {
         open("a", O_PATH);
     }
@@ -421,6 +423,7 @@ int main(int argc, char **argv) {
            (long long)longest_ms);
     reach_print();
     remove_tree("/tmp/fuzz");
+    ipc_remove_all();
     verdict("memory", memory_back(before));
     sentinel_stop();
     return verdicts_bad() > 0;

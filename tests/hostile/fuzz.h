@@ -62,6 +62,12 @@ enum kind {
     MESSAGES,      // list of struct mmsghdr
     OPTION,        // SO_*
     TIMER,         // struct itimerspec of short times
+    IPC_KEY,
+    IPC_FLAGS,   // of the get calls
+    IPC_ID,      // number of an IPC object, or an index
+    IPC_COMMAND, // of the ctl calls
+    SEM_OPS,     // struct sembuf list
+    IPC_MESSAGE, // struct msgbuf, or struct mq_attr
 };
 
 // What a worker may do: root must not harm the judge by what root may do.

@@ -188,6 +188,28 @@ static uint64_t short_timer(struct chance *chance) {
     return (uint64_t)s;
 }
 
+static uint64_t operations(struct chance *chance) {
+    struct {
+        uint16_t number;
+        int16_t change, flags;
+    } *list = (void *)plain(chance);
+    for (int i = 0; i < 16; i++) {
+        list[i].number = (uint16_t)(one_in(chance, 20) ? extreme(chance) : random_below(&chance->random, 4));
+        list[i].change = (int16_t)(one_in(chance, 10) ? extreme(chance) : random_below(&chance->random, 5) - 2);
+        list[i].flags = (int16_t)PICK(chance, 0, 04000, 0x1000, 0x1000 | 04000, 04000);
+    }
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)list;
+}
+
+// A type, or attributes of a queue: small numbers.
+static uint64_t ipc_message(struct chance *chance) {
+    uint64_t *words = (uint64_t *)plain(chance);
+    for (int i = 0; i < 8; i++) {
+        words[i] = one_in(chance, 10) ? extreme(chance) : 1 + random_below(&chance->random, 12);
+    }
+    return one_in(chance, 10) ? bad_pointer(chance) : (uint64_t)words;
+}
+
 static uint64_t vectors(struct chance *chance) {
     struct iovec *list = (struct iovec *)plain(chance);
     for (int i = 0; i < 8; i++) {
@@ -380,6 +402,15 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case MESSAGES: return messages(chance, 4);
     case OPTION: return one_in(chance, 8) ? extreme(chance) : random_below(&chance->random, 76);
     case TIMER: return short_timer(chance);
+    case IPC_KEY: return one_in(chance, 8) ? extreme(chance) : random_below(&chance->random, 6);
+    case IPC_FLAGS: return one_in(chance, 8) ? few_bits(chance) : PICK(chance, 01600, 01666, 0, 03600, 01000, 0600);
+    case IPC_ID:
+        return one_in(chance, 10) ? extreme(chance)
+                                  : random_below(&chance->random, 12) |
+                                        (one_in(chance, 3) ? random_below(&chance->random, 3) << 15 : 0);
+    case IPC_COMMAND: return one_in(chance, 10) ? extreme(chance) : random_below(&chance->random, 22);
+    case SEM_OPS: return operations(chance);
+    case IPC_MESSAGE: return ipc_message(chance);
     }
     return 0;
 }

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -295,4 +296,34 @@ const char *group_end(pid_t group) {
         usleep(5000);
     }
     return NULL;
+}
+
+void ipc_remove_all(void) {
+    static const char *const names[] = {"a", "b", "c", "d", "l", "fifo", "self-loop", "hog", "missing"};
+    struct {
+        char text[256];
+    } status;
+    // The command that finds by index: shmctl 13, semctl 18, msgctl 11. None takes more than 256 bytes.
+    for (int i = 0; i < 32768; i++) {
+        long id = syscall(SYS_shmctl, i, 13, &status);
+        if (id >= 0) {
+            syscall(SYS_shmctl, id, 0, NULL);
+        }
+        id = syscall(SYS_semctl, i, 0, 18, &status);
+        if (id >= 0) {
+            syscall(SYS_semctl, id, 0, 0, 0);
+        }
+        id = syscall(SYS_msgctl, i, 11, &status);
+        if (id >= 0) {
+            syscall(SYS_msgctl, id, 0, NULL);
+        }
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        syscall(SYS_mq_unlink, names[i]);
+    }
+    char name[16];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof(name), "hog%d", i);
+        syscall(SYS_mq_unlink, name);
+    }
 }

@@ -49,4 +49,7 @@ void remove_tree(const char *path);
 // Kills a process group until none of it is left, and reaps our children of it. Returns NULL or what is wrong.
 const char *group_end(pid_t group);
 
+// Removes all System V IPC objects and the message queues of names that hostile programs use: they outlive their makers. Root.
+void ipc_remove_all(void);
+
 #endif

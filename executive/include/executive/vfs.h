@@ -267,6 +267,9 @@ struct fs_type {
 };
 void fs_register(struct fs_type *type);
 void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg); // for /proc/filesystems
+// Makes type's one tree, which every mount of it shows from now on, and a mount of it that is in no tree: for files that calls of their own reach.
+// *out_root is counted. NO_MEMORY. Boot.
+must_check inv_status_t vfs_mount_apart(struct fs_type *type, struct path *out_root);
 struct inode *inode_alloc(struct superblock *sb, uint32_t mode); // count 1, times now, nlink 1. NULL: no memory
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);

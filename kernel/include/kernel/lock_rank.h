@@ -22,6 +22,8 @@
     X(SOCKET_RECEIVE) /* one reader of a socket at a time; user copies happen under it */            \
     X(SOCKET_FLIGHT)  /* which sockets are under way in messages */                                  \
     X(FUTEX_PI)                                                                                      \
+    X(IPC_TABLE) /* personality: identifiers of one kind of IPC objects */                           \
+    X(IPC)       /* personality: one IPC object */                                                   \
     X(PROCESS)   /* kernel/process: threads and handles of a process */                              \
     X(VMO_UNMAP) /* one at a time unmaps a range of an object everywhere (kernel/vm/vmo_unmap.c) */  \
     X(ASPACE)    /* mappings and page tables of one address space; two at fork: parent then child */ \

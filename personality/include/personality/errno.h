@@ -46,6 +46,8 @@ enum linux_errno {
     LINUX_ENOSYS = 38,
     LINUX_ENOTEMPTY = 39,
     LINUX_ELOOP = 40,
+    LINUX_ENOMSG = 42,
+    LINUX_EIDRM = 43,
     LINUX_ENODATA = 61,
     LINUX_ETIME = 62,
     LINUX_EBADMSG = 74,

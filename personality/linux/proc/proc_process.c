@@ -215,6 +215,57 @@ static void show_setgroups(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "allow\n");
 }
 
+// The slack of one thread: its own, or another's with the right to change its scheduling.
+static struct linux_thread *slack_thread_locked(const struct proc_node *n) {
+    struct linux_thread *t;
+
+    list_for_each(t, &n->process->threads, node) {
+        if (t->pid != NULL && t->pid->number == (n->number != 0 ? n->number : n->process->number))
+            return t;
+    }
+    return NULL;
+}
+
+static bool slack_permitted(const struct proc_node *n) {
+    int number = n->number != 0 ? n->number : n->process->number;
+
+    return linux_current()->pid->number == number || token_capable(linux_token(), CAP_SYS_NICE);
+}
+
+static void show_timer_slack(struct proc_text *t, const struct proc_node *n) {
+    uint64_t slack = 0;
+
+    spin_lock(&linux_tree_lock);
+    irq_flags_t flags = spin_lock_irq(&n->process->lock);
+    struct linux_thread *thread = slack_permitted(n) ? slack_thread_locked(n) : NULL;
+    if (thread != NULL)
+        slack = thread->timer_slack;
+    spin_unlock_irq(&n->process->lock, flags);
+    spin_unlock(&linux_tree_lock);
+    if (thread != NULL)
+        proc_show_number(t, slack);
+}
+
+static int64_t store_timer_slack(const struct proc_node *n, char *text) {
+    int64_t result = -LINUX_ESRCH;
+    uint64_t slack;
+
+    if (!proc_parse_number(text, &slack))
+        return -LINUX_EINVAL;
+    if (!slack_permitted(n))
+        return -LINUX_EPERM;
+    spin_lock(&linux_tree_lock);
+    irq_flags_t flags = spin_lock_irq(&n->process->lock);
+    struct linux_thread *t = slack_thread_locked(n);
+    if (t != NULL) {
+        t->timer_slack = slack != 0 ? slack : t->timer_slack_default;
+        result = 0;
+    }
+    spin_unlock_irq(&n->process->lock, flags);
+    spin_unlock(&linux_tree_lock);
+    return result;
+}
+
 static void show_wchan(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "0"); // not told: as a kernel without the right to see it answers
 }
@@ -365,6 +416,11 @@ static const struct proc_entry process_children[] = {
      .flags = PROC_NO_TASK,
      .lookup = proc_task_lookup,
      .list = proc_task_list},
+    {.name = "timerslack_ns",
+     .mode = 0666,
+     .flags = PROC_NO_TASK,
+     .show = show_timer_slack,
+     .store = store_timer_slack},
     {.name = "uid_map", .mode = 0644, .show = show_id_map},
     {.name = "wchan", .mode = 0444, .show = show_wchan},
     {.name = NULL},

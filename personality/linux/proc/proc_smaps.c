@@ -42,10 +42,10 @@ static unsigned mappings_of(struct vmo *object) {
 
     if (object == NULL)
         return 1;
-    mutex_lock(&object->lock);
+    spin_lock(&object->mappings_lock);
     list_for_each(m, &object->mappings, vmo_node)
         n++;
-    mutex_unlock(&object->lock);
+    spin_unlock(&object->mappings_lock);
     return MAX(n, 1u);
 }
 

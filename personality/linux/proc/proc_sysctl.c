@@ -4,6 +4,7 @@
 // /proc/sys: what programs read, and the few values that may be set.
 #include "proc.h"
 
+#include "../ipc/mqueue.h"
 #include "../system.h"
 
 #include <executive/random.h>
@@ -75,6 +76,29 @@ static int64_t store_printk(const struct proc_node *n, char *text) {
 // Who has no number in a file system, or in a message, appears as this one.
 static void show_overflow_id(struct proc_text *t, const struct proc_node *n) {
     proc_show_number(t, 65534);
+}
+
+// kernel.sem: four numbers, of which a write sets as many as it has.
+static void show_sem(struct proc_text *t, const struct proc_node *n) {
+    for (unsigned i = 0; i < ARRAY_SIZE(sem_limits); i++)
+        proc_print(t, "%lu%c", atomic_load(&sem_limits[i].value), i + 1 < ARRAY_SIZE(sem_limits) ? '\t' : '\n');
+}
+
+static int64_t store_sem(const struct proc_node *n, char *text) {
+    const char *at = text;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(sem_limits); i++) {
+        uint64_t value;
+        while (*at == ' ' || *at == '\t')
+            at++;
+        if (*at == '\0' || *at == '\n')
+            return i > 0 ? 0 : -LINUX_EINVAL;
+        if (string_to_u64(at, &at, 10, &value) != INV_OK || value < sem_limits[i].minimum ||
+            value > sem_limits[i].maximum)
+            return -LINUX_EINVAL;
+        atomic_store(&sem_limits[i].value, value);
+    }
+    return 0;
 }
 
 static void show_ostype(struct proc_text *t, const struct proc_node *n) {
@@ -286,6 +310,9 @@ static const struct proc_entry kernel_children[] = {
     {.name = "domainname", .mode = 0644, .show = show_domainname, .store = store_domainname},
     {.name = "hostname", .mode = 0644, .show = show_hostname, .store = store_hostname},
     {.name = "modules_disabled", .mode = 0444, .show = show_one},
+    {.name = "msgmax", .mode = 0644, .number = &msg_max},
+    {.name = "msgmnb", .mode = 0644, .number = &msg_bytes_max},
+    {.name = "msgmni", .mode = 0644, .number = &msg_queues_max},
     {.name = "ngroups_max", .mode = 0444, .show = show_ngroups_max},
     {.name = "ns_last_pid", .mode = 0444, .show = show_last_pid},
     {.name = "osrelease", .mode = 0444, .show = show_osrelease},
@@ -296,9 +323,22 @@ static const struct proc_entry kernel_children[] = {
     {.name = "printk", .mode = 0644, .show = show_printk, .store = store_printk},
     {.name = "random", .mode = 0555, .kind = PROC_DIRECTORY, .children = random_children},
     {.name = "randomize_va_space", .mode = 0444, .show = show_two},
+    {.name = "sem", .mode = 0644, .show = show_sem, .store = store_sem},
+    {.name = "shmall", .mode = 0644, .number = &shm_all},
+    {.name = "shmmax", .mode = 0644, .number = &shm_max},
+    {.name = "shmmni", .mode = 0644, .number = &shm_count_max},
+    {.name = "shm_rmid_forced", .mode = 0444, .show = show_zero},
     {.name = "tainted", .mode = 0444, .show = show_zero},
     {.name = "threads-max", .mode = 0444, .show = show_threads_max},
     {.name = "version", .mode = 0444, .show = show_version},
+    {.name = NULL},
+};
+static const struct proc_entry mqueue_children[] = {
+    {.name = "msg_default", .mode = 0644, .number = &mq_message_default},
+    {.name = "msg_max", .mode = 0644, .number = &mq_message_max},
+    {.name = "msgsize_default", .mode = 0644, .number = &mq_size_default},
+    {.name = "msgsize_max", .mode = 0644, .number = &mq_size_max},
+    {.name = "queues_max", .mode = 0644, .number = &mq_queues_max},
     {.name = NULL},
 };
 static const struct proc_entry fs_children[] = {
@@ -308,6 +348,7 @@ static const struct proc_entry fs_children[] = {
     {.name = "inode-nr", .mode = 0444, .show = show_inode_nr},
     {.name = "inode-state", .mode = 0444, .show = show_inode_state},
     {.name = "lease-break-time", .mode = 0644, .show = show_lease_break_time, .store = store_lease_break_time},
+    {.name = "mqueue", .mode = 0555, .kind = PROC_DIRECTORY, .children = mqueue_children},
     {.name = "nr_open", .mode = 0444, .show = show_limit_files},
     {.name = "overflowgid", .mode = 0444, .show = show_overflow_id},
     {.name = "overflowuid", .mode = 0444, .show = show_overflow_id},

@@ -265,6 +265,7 @@ const struct proc_entry proc_root_children[] = {
     {.name = "stat", .mode = 0444, .show = show_stat},
     {.name = "swaps", .mode = 0444, .show = show_swaps},
     {.name = "sys", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_sys_children},
+    {.name = "sysvipc", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_sysvipc_children},
     {.name = "thread-self", .mode = 0777, .kind = PROC_LINK, .readlink = thread_self_link},
     {.name = "tty", .mode = 0555, .kind = PROC_DIRECTORY, .children = tty_children},
     {.name = "uptime", .mode = 0444, .show = show_uptime},

@@ -4,6 +4,7 @@
 // /proc: names and forms of fields, relations between files, modes and owners, for one process and for the machine.
 #include "testing.h"
 #include <ctype.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static char text[1 << 17];
@@ -334,6 +335,14 @@ static void adjustments(void) {
     MUST(load("/proc/self/oom_score_adj"));
     say("oom_score_adj then", "%.6s", text);
     say_call("oom_adj: 0", write(fd, "0", 1));
+    close(fd);
+    fd = MUST(open("/proc/self/timerslack_ns", O_RDWR));
+    say_file("timerslack_ns", "/proc/self/timerslack_ns");
+    say_call("timerslack_ns: 1234", write(fd, "1234", 4));
+    say("timer slack then", "%d", prctl(PR_GET_TIMERSLACK));
+    say_call("timerslack_ns: 0", write(fd, "0\n", 2));
+    say("timer slack then", "%d", prctl(PR_GET_TIMERSLACK));
+    say_call("timerslack_ns: words", write(fd, "long", 4));
     close(fd);
     say_ok("stat opened for writing", fd = open("/proc/self/stat", O_WRONLY));
     say_call("stat written", write(fd, "x", 1));

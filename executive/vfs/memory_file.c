@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // Files in memory without a name in any folder, and seals: what may never be done to a file any more (memfd_create, F_ADD_SEALS). They live in a tmpfs
-// without limits that is mounted nowhere. Thread context.
+// that is mounted nowhere, and share its limits (half of memory), since no process answers for their pages when memory ends. Thread context.
 //
 // A seal against writing is refused while a shared mapping may write. Such mappings are counted in inode->shared_writers from before they are made
 // (file_map_begin) until their end; -1 denies them.
@@ -18,7 +18,7 @@ static struct mount *memory_mount;
 
 inv_status_t memory_file_init(void) {
     struct superblock *sb;
-    inv_status_t s = superblock_create(&tmpfs_type, "tmpfs", 0, "size=0,nr_inodes=0", &sb);
+    inv_status_t s = superblock_create(&tmpfs_type, "tmpfs", 0, "", &sb);
     if (s != INV_OK)
         return s;
     memory_mount = mount_create(sb, sb->root, "tmpfs", 0);

@@ -532,6 +532,39 @@ static void message_hog(void) {
     rest();
 }
 
+// Files without a name that are written full, and sealed.
+static void memory_file_hog(void) {
+    static char block[1 << 20];
+    memset(block, 'm', sizeof(block));
+    for (;;) {
+        int fd = memfd_create("hog", MFD_ALLOW_SEALING);
+        if (fd == -1 || write(fd, block, sizeof(block)) != (ssize_t)sizeof(block)) {
+            break;
+        }
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK);
+    }
+    rest();
+}
+
+// Leases and owners on as many open files as can be had, and breakers who wait for them.
+static void lease_hog(void) {
+    char name[32];
+    for (int i = 0; i < 20000; i++) {
+        snprintf(name, sizeof(name), "lease-%d", i % 500);
+        int fd = open(name, O_RDONLY | O_CREAT, 0600);
+        if (fd == -1) {
+            break;
+        }
+        fcntl(fd, F_SETLEASE, F_RDLCK);
+        fcntl(fd, F_SETSIG, SIGRTMIN);
+        if (i % 100 == 0 && fork() == 0) {
+            open(name, O_WRONLY);
+            rest();
+        }
+    }
+    rest();
+}
+
 static void queue_hog(void) {
     char name[16], text[8192] = {0};
     for (int i = 0; i < 300; i++) {
@@ -578,6 +611,8 @@ static const struct {
     {"semaphore-hog", semaphore_hog},
     {"message-hog", message_hog},
     {"queue-hog", queue_hog},
+    {"lease-hog", lease_hog},
+    {"memory-file-hog", memory_file_hog},
 };
 
 static void scenario_main(void (*function)(void), const struct rlimit *files) {

@@ -341,7 +341,7 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
                                  : PICK(chance, 0, O_RDWR, O_WRONLY, O_RDWR | O_CREAT, O_RDWR | O_CREAT | O_EXCL,
                                         O_WRONLY | O_TRUNC, O_DIRECTORY, O_PATH, O_RDONLY | O_NONBLOCK,
                                         O_RDWR | O_NONBLOCK | O_CLOEXEC, O_WRONLY | O_APPEND, O_NOFOLLOW);
-    case MOVING: return one_in(chance, 10) ? few_bits(chance) : random_below(&chance->random, 4);
+    case MOVING: return one_in(chance, 10) ? few_bits(chance) : random_below(&chance->random, 8);
     case WAITING:
         return one_in(chance, 8) ? few_bits(chance) : PICK(chance, 1, 1, 3, 5, 7, 9, 0x1000005, 0x40000001, 4, 0);
     case INTEGER: return one_in(chance, 3) ? extreme(chance) : random_below(&chance->random, 70);
@@ -377,7 +377,10 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
                                         0x5457, 0x802c542a, 0x402c542b, 0x402c542c, 0x402c542d, 0x80045430, 0x40045431,
                                         0x40045431, 0x80045432, 0x40045436, 0x80045438, 0x80045439, 0x80045440);
     case PLACE: return one_in(chance, 3) ? pointer(chance) : 0;
-    case FCNTL: return one_in(chance, 10) ? extreme(chance) : PICK(chance, 0, 1, 2, 3, 4, 5, 6, 8, 9, 1030, 1031, 1032);
+    case FCNTL:
+        return one_in(chance, 10) ? extreme(chance)
+                                  : PICK(chance, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 17, 36, 37, 38, 1024,
+                                         1025, 1030, 1031, 1032, 1033, 1034, 1035, 1036);
     case CLOCK: return one_in(chance, 6) ? extreme(chance) : random_below(&chance->random, 13);
     case WHENCE: return random_below(&chance->random, 6);
     case RESOURCE: return random_below(&chance->random, 18);
@@ -411,6 +414,7 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case IPC_COMMAND: return one_in(chance, 10) ? extreme(chance) : random_below(&chance->random, 22);
     case SEM_OPS: return operations(chance);
     case IPC_MESSAGE: return ipc_message(chance);
+    case ADVICE: return one_in(chance, 10) ? extreme(chance) : random_below(&chance->random, 27);
     }
     return 0;
 }

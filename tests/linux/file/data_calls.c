@@ -6,6 +6,7 @@
 #include "testing.h"
 #include <sys/uio.h>
 
+#define FALLOC_FL_NO_HIDE_STALE 0x04
 #ifndef FALLOC_FL_COLLAPSE_RANGE
 #define FALLOC_FL_COLLAPSE_RANGE 0x08
 #define FALLOC_FL_ZERO_RANGE     0x10
@@ -166,7 +167,7 @@ static void allocate(void) {
         {"FALLOC_FL_UNSHARE_RANGE", FALLOC_FL_UNSHARE_RANGE},
         {"UNSHARE, PUNCH", FALLOC_FL_UNSHARE_RANGE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
         {"unknown", 0x100},
-        {"hole's own number", 0x04},
+        {"FALLOC_FL_NO_HIDE_STALE", FALLOC_FL_NO_HIDE_STALE},
     };
     MUST(ftruncate(fd, 0));
     for (size_t i = 0; i < COUNT(modes); i++) {

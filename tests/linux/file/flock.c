@@ -5,6 +5,10 @@
 #include "testing.h"
 #include <sys/file.h>
 
+#ifndef LOCK_MAND
+#define LOCK_MAND 32
+#endif
+
 static int fd, other;
 static struct gate ready, go;
 
@@ -89,8 +93,8 @@ int main(void) {
     say("only LOCK_NB", "%s", try(fd, LOCK_NB));
     say("two kinds", "%s", try(fd, LOCK_SH | LOCK_EX));
     say("unknown bit", "%s", try(fd, LOCK_SH | 16));
-    say("mandatory", "%s", try(fd, 32));
-    say("mandatory on a closed descriptor", "%s", try(99, 32));
+    say("mandatory", "%s", try(fd, LOCK_MAND));
+    say("mandatory on a closed descriptor", "%s", try(99, LOCK_MAND));
     say("kind before descriptor", "%s", try(99, 0));
     say("closed descriptor", "%s", try(99, LOCK_SH));
     int path = MUST(open("f", O_PATH));

@@ -5,6 +5,9 @@
 #include "testing.h"
 #include <sys/uio.h>
 
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x10
 #endif
@@ -57,7 +60,7 @@ static void creating(void) {
     say_call("seals of a pipe", fcntl(ends[1], F_GET_SEALS));
     say_call("sealing it", fcntl(ends[1], F_ADD_SEALS, F_SEAL_WRITE));
     say_call("sealing its reading end", fcntl(ends[0], F_ADD_SEALS, F_SEAL_WRITE));
-    say_call("memfd_secret", syscall(447, 0));
+    say_call("memfd_secret", syscall(SYS_memfd_secret, 0));
     close(fd), close(file), close(ends[0]), close(ends[1]);
 }
 

@@ -11,6 +11,9 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -123,8 +126,8 @@ static void ranges(void) {
     pid_t pid = MUST(fork());
     if (pid == 0) {
         MUST(setresuid(1000, 1000, 1000));
-        say_call("MADV_HWPOISON, plain user", madvise(at, PAGE, 100));
-        say_call("MADV_SOFT_OFFLINE, plain user", madvise(at, PAGE, 101));
+        say_call("MADV_HWPOISON, plain user", madvise(at, PAGE, MADV_HWPOISON));
+        say_call("MADV_SOFT_OFFLINE, plain user", madvise(at, PAGE, MADV_SOFT_OFFLINE));
         _exit(0);
     }
     reap(pid);

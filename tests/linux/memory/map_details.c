@@ -16,10 +16,16 @@
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
 #endif
-#define MAP_32BIT_ 0x40
-#define GROWSDOWN_ 0x01000000
-#define GROWSUP_   0x02000000
-#define PROT_SEM_  8
+#ifndef PKEY_DISABLE_ACCESS
+#define PKEY_DISABLE_ACCESS 1L
+#define PKEY_DISABLE_WRITE  2L
+#endif
+#ifndef PROT_SEM
+#define PROT_SEM 8
+#endif
+#ifndef MAP_32BIT
+#define MAP_32BIT 0x40
+#endif
 
 static int fd;
 
@@ -46,7 +52,7 @@ static void say_there(const char *name, void *at, int pages) {
 
 static void flags(void) {
     int anonymous = MAP_PRIVATE | MAP_ANONYMOUS, rw = PROT_READ | PROT_WRITE;
-    void *low = mmap(NULL, PAGE, rw, anonymous | MAP_32BIT_, -1, 0);
+    void *low = mmap(NULL, PAGE, rw, anonymous | MAP_32BIT, -1, 0);
     say("MAP_32BIT", "%s",
         low == MAP_FAILED            ? error_name(errno)
         : (uintptr_t)low < 1UL << 31 ? "below 2 GiB"
@@ -69,7 +75,7 @@ static void flags(void) {
     say_map("type 4", rw, 4 | MAP_ANONYMOUS, -1);
     say_map("MAP_DROPPABLE's number", rw, 8 | MAP_ANONYMOUS, -1);
     say_map("unknown rights", rw | 0x10, anonymous, -1);
-    say_map("PROT_SEM", rw | PROT_SEM_, anonymous, -1);
+    say_map("PROT_SEM", rw | PROT_SEM, anonymous, -1);
     say_map("descriptor with MAP_ANONYMOUS", rw, anonymous, 99);
     void *at = mmap(NULL, 4 * PAGE, rw, anonymous | MAP_POPULATE, -1, 0);
     say_there("MAP_POPULATE", at, 4);
@@ -90,16 +96,16 @@ static void flags(void) {
 
 static void protect(void) {
     char *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    say_call("PROT_GROWSDOWN of plain memory", mprotect(at, PAGE, PROT_READ | GROWSDOWN_));
-    say_call("PROT_GROWSUP of plain memory", mprotect(at, PAGE, PROT_READ | GROWSUP_));
-    say_call("both", mprotect(at, PAGE, PROT_READ | GROWSDOWN_ | GROWSUP_));
-    say_call("PROT_SEM", mprotect(at, PAGE, PROT_READ | PROT_SEM_));
+    say_call("PROT_GROWSDOWN of plain memory", mprotect(at, PAGE, PROT_READ | PROT_GROWSDOWN));
+    say_call("PROT_GROWSUP of plain memory", mprotect(at, PAGE, PROT_READ | PROT_GROWSUP));
+    say_call("both", mprotect(at, PAGE, PROT_READ | PROT_GROWSDOWN | PROT_GROWSUP));
+    say_call("PROT_SEM", mprotect(at, PAGE, PROT_READ | PROT_SEM));
     say_call("unknown", mprotect(at, PAGE, PROT_READ | 0x20));
     char local;
     uintptr_t page = (uintptr_t)&local & ~(uintptr_t)(PAGE - 1);
-    say_call("PROT_GROWSDOWN of the stack", mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE | GROWSDOWN_));
-    say_call("PROT_GROWSDOWN, not mapped", mprotect((void *)0x10000, PAGE, PROT_READ | GROWSDOWN_));
-    say_call("PROT_GROWSUP, not mapped", mprotect((void *)0x10000, PAGE, PROT_READ | GROWSUP_));
+    say_call("PROT_GROWSDOWN of the stack", mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE | PROT_GROWSDOWN));
+    say_call("PROT_GROWSDOWN, not mapped", mprotect((void *)0x10000, PAGE, PROT_READ | PROT_GROWSDOWN));
+    say_call("PROT_GROWSUP, not mapped", mprotect((void *)0x10000, PAGE, PROT_READ | PROT_GROWSUP));
     say_call("pkey_mprotect -1", syscall(SYS_pkey_mprotect, at, PAGE, PROT_READ, -1));
     say_call("pkey_mprotect 0", syscall(SYS_pkey_mprotect, at, PAGE, PROT_READ, 0));
     say_call("pkey_mprotect 1", syscall(SYS_pkey_mprotect, at, PAGE, PROT_READ, 1));
@@ -108,6 +114,8 @@ static void protect(void) {
     say_call("pkey_alloc", syscall(SYS_pkey_alloc, 0L, 0L));
     say_call("pkey_alloc, flags", syscall(SYS_pkey_alloc, 1L, 0L));
     say_call("pkey_alloc, rights", syscall(SYS_pkey_alloc, 0L, 4L));
+    say_call("pkey_alloc, PKEY_DISABLE_ACCESS", syscall(SYS_pkey_alloc, 0L, PKEY_DISABLE_ACCESS));
+    say_call("pkey_alloc, PKEY_DISABLE_WRITE", syscall(SYS_pkey_alloc, 0L, PKEY_DISABLE_WRITE));
     say_call("pkey_free 0", syscall(SYS_pkey_free, 0));
     say_call("pkey_free 1", syscall(SYS_pkey_free, 1));
     say_call("pkey_free -1", syscall(SYS_pkey_free, -1));

@@ -15,8 +15,8 @@
 #ifndef LINUX_IPC_H
 #define LINUX_IPC_H
 
+#include "../ipc_files.h"
 #include "../process.h"
-#include "../system.h"
 
 #include <arch/usercopy.h>
 
@@ -154,15 +154,5 @@ void ipc_sleeper_end(struct ipc_sleeper *s, int64_t status);
 // Sleeps until the status is set. OK, TIMED_OUT, INTERRUPTED: in any case
 // the caller takes the object's lock, takes the sleeper off its queue and looks at the status. No lock held.
 must_check inv_status_t ipc_sleep(struct ipc_sleeper *s, nstime_t deadline);
-
-// --- for /proc ---
-struct proc_text;
-struct proc_node;
-void shm_show(struct proc_text *t, const struct proc_node *n);
-void sem_show(struct proc_text *t, const struct proc_node *n);
-void msg_show(struct proc_text *t, const struct proc_node *n);
-// kernel.shmmax ..., fs.mqueue.msg_max ...
-extern struct linux_tunable shm_max, shm_all, shm_count_max, msg_max, msg_bytes_max, msg_queues_max;
-extern struct linux_tunable sem_limits[4]; // semmsl, semmns, semopm, semmni
 
 #endif

@@ -15,7 +15,6 @@
 #define COOKIE_BYTES 32 // that SIGEV_THREAD's value points to
 #define SI_MESGQ     (-3)
 
-
 // --- names ---
 
 int64_t linux_mq_open(struct arch_frame *f) {

@@ -63,6 +63,4 @@ void mq_message_free(struct mq_message *m);
 // Nobody is to be told any more. Locked; the process's count goes to the caller (NULL: there was none).
 must_check struct linux_process *mqueue_notify_clear_locked(struct mqueue *q);
 
-extern struct linux_tunable mq_message_default, mq_message_max, mq_size_default, mq_size_max, mq_queues_max;
-
 #endif

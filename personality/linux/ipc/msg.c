@@ -5,7 +5,6 @@
 //
 // A message goes straight to a receiver that waits for one of its kind; else it is queued. A sender that finds no room sleeps until a message is taken and
 // then tries again, the oldest first.
-#include "../proc/proc.h"
 #include "ipc.h"
 
 #include <kernel/boot.h>
@@ -512,17 +511,26 @@ int64_t linux_msgctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc/msg ---
 
-static void line(struct ipc_object *o, void *t) {
+struct listing {
+    linux_ipc_write_fn write;
+    void *arg;
+};
+
+static void line(struct ipc_object *o, void *arg) {
+    const struct listing *l = arg;
+    char text[256];
     const struct msg_queue *q = queue_of(o);
 
-    proc_print(t, "%10d %10d  %4o  %10lu %10lu %5d %5d %5u %5u %5u %5u %10lu %10lu %10lu\n", o->key, o->id, o->mode,
-               q->bytes, q->count, q->last_sender, q->last_receiver, o->uid, o->gid, o->cuid, o->cgid,
-               (uint64_t)q->sent, (uint64_t)q->received, (uint64_t)q->changed);
+    snprintf(text, sizeof(text), "%10d %10d  %4o  %10lu %10lu %5d %5d %5u %5u %5u %5u %10lu %10lu %10lu\n", o->key,
+             o->id, o->mode, q->bytes, q->count, q->last_sender, q->last_receiver, o->uid, o->gid, o->cuid, o->cgid,
+             (uint64_t)q->sent, (uint64_t)q->received, (uint64_t)q->changed);
+    l->write(l->arg, text);
 }
 
-void msg_show(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t,
-               "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      "
+void linux_msg_list(linux_ipc_write_fn write, void *arg) {
+    struct listing l = {write, arg};
+
+    write(arg, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      "
                "rtime      ctime\n");
-    ipc_for_each(&msg_kind, line, t);
+    ipc_for_each(&msg_kind, line, &l);
 }

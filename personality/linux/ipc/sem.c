@@ -5,7 +5,6 @@
 //
 // An operation is tried as a whole and either done, refused, or queued with what it waits for. Whoever changes a set tries the queued ones again, on behalf
 // of their threads, those that change nothing first, the others in the order of their coming; each that has been decided is told so and leaves by itself.
-#include "../proc/proc.h"
 #include "sem.h"
 
 #include <kernel/boot.h>
@@ -516,14 +515,24 @@ int64_t linux_semctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc/sem ---
 
-static void line(struct ipc_object *o, void *t) {
+struct listing {
+    linux_ipc_write_fn write;
+    void *arg;
+};
+
+static void line(struct ipc_object *o, void *arg) {
+    const struct listing *l = arg;
+    char text[256];
     const struct sem_set *s = sem_set_of(o);
 
-    proc_print(t, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", o->key, o->id, o->mode, s->count, o->uid, o->gid,
-               o->cuid, o->cgid, (uint64_t)s->operated, (uint64_t)s->changed);
+    snprintf(text, sizeof(text), "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", o->key, o->id, o->mode, s->count,
+             o->uid, o->gid, o->cuid, o->cgid, (uint64_t)s->operated, (uint64_t)s->changed);
+    l->write(l->arg, text);
 }
 
-void sem_show(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
-    ipc_for_each(&sem_kind, line, t);
+void linux_sem_list(linux_ipc_write_fn write, void *arg) {
+    struct listing l = {write, arg};
+
+    write(arg, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
+    ipc_for_each(&sem_kind, line, &l);
 }

@@ -10,7 +10,6 @@
 //   I1 the segment has a count of its file while it is in the table; each mapping has one.
 //   I2 attached is the number of mappings, and of attachments under way.
 // Locking: the segment's spin lock (PERSONALITY_SPIN) for what mappings change: they come and go with address spaces locked.
-#include "../proc/proc.h"
 #include "ipc.h"
 
 #include <kernel/boot.h>
@@ -537,7 +536,14 @@ int64_t linux_shmctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc ---
 
-static void line(struct ipc_object *o, void *t) {
+struct listing {
+    linux_ipc_write_fn write;
+    void *arg;
+};
+
+static void line(struct ipc_object *o, void *arg) {
+    const struct listing *l = arg;
+    char text[256];
     struct shm_segment *s = segment_of(o);
 
     irq_flags_t flags = spin_lock_irq(&s->spin);
@@ -545,23 +551,19 @@ static void line(struct ipc_object *o, void *t) {
     unsigned attached = s->attached;
     int64_t attach_time = s->attach_time, detach_time = s->detach_time;
     spin_unlock_irq(&s->spin, flags);
-    proc_print(t, "%10d %10d  %4o %21lu %5u %5u  %5u %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21u\n", o->key, o->id,
-               o->mode, s->size, s->creator, last, attached, o->uid, o->gid, o->cuid, o->cgid, (uint64_t)attach_time,
-               (uint64_t)detach_time, (uint64_t)s->changed,
-               atomic_load_explicit(&s->vmo->resident, memory_order_relaxed) * PAGE_SIZE, 0u);
+    snprintf(text, sizeof(text), "%10d %10d  %4o %21lu %5u %5u  %5u %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21u\n",
+             o->key, o->id, o->mode, s->size, s->creator, last, attached, o->uid, o->gid, o->cuid, o->cgid,
+             (uint64_t)attach_time, (uint64_t)detach_time, (uint64_t)s->changed,
+             atomic_load_explicit(&s->vmo->resident, memory_order_relaxed) * PAGE_SIZE, 0u);
+    l->write(l->arg, text);
 }
 
-void shm_show(struct proc_text *t, const struct proc_node *n) {
-    proc_print(
-        t,
+void linux_shm_list(linux_ipc_write_fn write, void *arg) {
+    struct listing l = {write, arg};
+
+    write(
+        arg,
         "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      "
         "dtime      ctime                   rss                  swap\n");
-    ipc_for_each(&shm_kind, line, t);
+    ipc_for_each(&shm_kind, line, &l);
 }
-
-const struct proc_entry proc_sysvipc_children[] = {
-    {.name = "msg", .mode = 0444, .show = msg_show},
-    {.name = "sem", .mode = 0444, .show = sem_show},
-    {.name = "shm", .mode = 0444, .show = shm_show},
-    {.name = NULL},
-};

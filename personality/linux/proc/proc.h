@@ -140,7 +140,7 @@ void proc_show_tty_ldiscs(struct proc_text *t, const struct proc_node *n);
 void proc_show_softirqs(struct proc_text *t, const struct proc_node *n);
 extern const struct file_ops proc_mem_ops, proc_kmsg_ops;
 extern const struct proc_entry proc_ns_children[];
-extern const struct proc_entry proc_sysvipc_children[]; // ipc/shm.c
+extern const struct proc_entry proc_sysvipc_children[];
 // maps, line by line: fn is called for each mapping, the address space locked, with a struct proc_maps as arg.
 struct proc_maps {
     struct proc_text *text;

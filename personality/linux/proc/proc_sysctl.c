@@ -4,7 +4,7 @@
 // /proc/sys: what programs read, and the few values that may be set.
 #include "proc.h"
 
-#include "../ipc/mqueue.h"
+#include "../ipc_files.h"
 #include "../system.h"
 
 #include <executive/random.h>

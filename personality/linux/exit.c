@@ -81,7 +81,7 @@ static void thread_detach(struct linux_thread *t) {
     linux_usage_add(&p->usage, &usage);
     if (t->pid == p->pid && !p->group_exit)
         p->exit_status = t->exit_status;
-    if (t->pid == p->pid || p->thread_count == 1)
+    if (t->pid == p->pid)
         string_copy(p->last_name, t->thread->name, sizeof(p->last_name));
     list_remove(&t->node);
     p->thread_count--;

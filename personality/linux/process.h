@@ -152,7 +152,7 @@ struct linux_process {
     enum linux_stop_notice wait_notice; // not yet consumed by wait
     int wait_code;                      // stop signal behind wait_notice
     int exit_status;                    // as wait reports it: code << 8 or signal
-    char last_name[LINUX_COMM_LENGTH];  // of the last thread: what a zombie is called
+    char last_name[LINUX_COMM_LENGTH];  // of the first thread, once it has ended: what a zombie is called
     bool child_subreaper;
     bool no_huge_pages;
     struct linux_usage usage; // of threads that have ended

@@ -88,7 +88,11 @@ inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *v
     v->threads = p->thread_count;
     v->exit_status = p->exit_status;
     struct linux_thread *t = thread_of_locked(p, tid);
-    if (t != NULL) {
+    // The first thread stands for the process. When it has ended before others, it stays as a zombie until they have, too.
+    const struct linux_thread *first = linux_process_thread_locked(p);
+    bool first_ended = first == NULL || first->pid != p->pid;
+    v->threads += first_ended;
+    if (t != NULL && !(first_ended && tid == 0)) {
         thread_fill(v, t);
         if (tid != 0) {
             linux_usage_of_thread(t, &v->usage);

@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
 
 #define SYS_CLONE3     435
 #define PIDFD_NONBLOCK O_NONBLOCK
@@ -273,6 +274,7 @@ static pid_t thread_tid;
 static void *thread_main(void *arg) {
     int *fd = arg;
     char byte;
+    prctl(PR_SET_NAME, "second");
     thread_tid = (pid_t)syscall(SYS_gettid);
     write(fd[1], "x", 1);
     read(fd[2], &byte, 1);
@@ -282,6 +284,7 @@ static void *thread_main(void *arg) {
 static int ends_in_a_thread(void) {
     int fd[4];
     pthread_t thread;
+    prctl(PR_SET_NAME, "first");
     MUST(pipe(fd));
     MUST(pipe(fd + 2));
     MUST(pthread_create(&thread, NULL, thread_main, fd));
@@ -293,16 +296,37 @@ static int ends_in_a_thread(void) {
     return 0;
 }
 
+// What /proc tells of a process whose first thread has ended.
+static void show_status(const char *name, pid_t pid) {
+    char path[64], text[2048] = "", state[32] = "", called[32] = "";
+    int threads = -1;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    int fd = MUST(open(path, O_RDONLY));
+    read(fd, text, sizeof(text) - 1);
+    close(fd);
+    const char *line = strstr(text, "\nState:"), *number = strstr(text, "\nThreads:");
+    sscanf(text, "Name:\t%31[^\n]", called);
+    if (line) {
+        sscanf(line, "\nState:\t%31[^\n]", state);
+    }
+    if (number) {
+        sscanf(number, "\nThreads:\t%d", &threads);
+    }
+    say(name, "%s, %s, threads %d", called, state, threads);
+}
+
 static void threads(void) {
     ready = gate_create();
     pid_t pid = spawn(ends_in_a_thread);
     gate_wait(&ready);
     int fd = (int)MUST(open_pid(pid, 0));
-    await_state(pid, 'Z');
+    say_bool("the first thread ends and is a zombie while another runs", await_state(pid, 'Z'));
+    show_status("its status", pid);
     say("poll when the first thread has ended and another runs", "%s", events(fd));
     kill(pid, SIGKILL);
     struct pollfd p = {fd, POLLIN, 0};
     say("poll when all have", "%d", poll(&p, 1, 10000));
+    show_status("its status", pid);
     reap(pid);
 }
 

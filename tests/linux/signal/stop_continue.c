@@ -31,11 +31,17 @@ static int in_own_group(void) {
     return wait_forever();
 }
 
+// Blocked outside sigsuspend: the handler must not run between the look at the counter and the wait.
 static int handle_cont(void) {
+    sigset_t set, none;
+    sigemptyset(&none);
+    sigemptyset(&set);
+    sigaddset(&set, SIGCONT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGCONT, count_cont);
     gate_raise(&ready);
     while (!cont) {
-        pause();
+        sigsuspend(&none);
     }
     return 10 + cont;
 }

@@ -139,7 +139,7 @@ static inv_status_t change_locked(struct inode *i, const char *name, const void 
     inv_status_t s = INV_OK;
     if (old != NULL && (flags & XATTR_CREATE) != 0)
         return INV_ERR_EXISTS;
-    if (old == NULL && (flags & XATTR_REPLACE) != 0)
+    if (old == NULL && (value == NULL || (flags & XATTR_REPLACE) != 0))
         return INV_ERR_NO_DATA;
     if (value != NULL)
         s = xattr_make(i, name, value, size, &new);

@@ -139,6 +139,7 @@ static inv_status_t fault_private_write(struct aspace *as, struct mapping *m, va
 }
 
 static inv_status_t fault_object(struct aspace *as, struct mapping *m, vaddr_t va, bool writable) {
+    ASSERT(m->object);
     uint64_t index = mapping_object_index(m, va);
     struct page *p = object_page(m->object, index);
     inv_status_t status = INV_OK;

@@ -159,6 +159,7 @@ static inv_status_t limits_check(struct remap *r, const struct mapping *m) {
 static void leave_behind(struct remap *r, const struct mapping *moved) {
     struct mapping *empty = r->extension;
 
+    ASSERT(empty); // prepared with the rest
     r->extension = NULL;
     *empty = *moved;
     list_init(&empty->vmo_node);

@@ -227,7 +227,7 @@ static int64_t accept_file(struct file *listener, unsigned flags, uint64_t user,
 
 static int64_t accept_flags(struct arch_frame *f, unsigned flags) {
     struct fd_ref r;
-    struct file *made;
+    struct file *made = NULL;
     int fd;
     int64_t result = linux_fd(LINUX_ARG(f, 0), &r);
     if (result != 0)

@@ -39,8 +39,8 @@ struct run_queue {
     struct list_node fixed[PRIORITY_COUNT];
     struct rb_tree fair; // by virtual time
     struct rb_node *fair_first;
-    uint64_t fair_weight; // of the queued fair threads (group.c)
-    unsigned fair_groups; // groups with a queued fair thread
+    uint64_t fair_weight;      // of the queued fair threads (group.c)
+    unsigned fair_groups;      // groups with a queued fair thread
     uint64_t min_virtual_time; // never falls; where new and waking threads of the fair class begin
     bool slice_armed;
     bool kicked; // a reschedule interrupt is on its way

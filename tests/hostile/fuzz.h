@@ -68,7 +68,7 @@ enum kind {
     IPC_COMMAND, // of the ctl calls
     SEM_OPS,     // struct sembuf list
     IPC_MESSAGE, // struct msgbuf, or struct mq_attr
-    ADVICE,    // of madvise
+    ADVICE,      // of madvise
 };
 
 // What a worker may do: root must not harm the judge by what root may do.

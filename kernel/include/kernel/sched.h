@@ -45,10 +45,10 @@ struct sched_context {
     struct sched_group *group; // counted, never NULL
     uint32_t queued_weight;    // what group and run queue count for it while it is queued
     uint64_t borrowed;         // virtual time that it was let off while others waited for it; paid back by sched_wanted
-    uint64_t virtual_time; // fair: weighted runtime, on the scale of that run queue
-    nstime_t slice_used;   // of the slice begun
-    nstime_t runtime;      // total, charged at every switch
-    nstime_t last_charged; // while it runs: when runtime was brought up to date
+    uint64_t virtual_time;     // fair: weighted runtime, on the scale of that run queue
+    nstime_t slice_used;       // of the slice begun
+    nstime_t runtime;          // total, charged at every switch
+    nstime_t last_charged;     // while it runs: when runtime was brought up to date
     uint64_t switches_voluntary, switches_forced;
 };
 
@@ -125,7 +125,7 @@ bool sched_boost(struct thread *t, uint8_t priority);
 // Inheritance within the fair class, from kernel/sync, with t->lock held: whether others wait for mutexes that t holds. While they do, t is queued in front of
 // the others of its class; the virtual time that it is let off for that is added again afterwards.
 void sched_wanted(struct thread *t, bool wanted);
-nstime_t sched_runtime(struct thread *t);                                          // processor time so far
+nstime_t sched_runtime(struct thread *t); // processor time so far
 // The same, and how much of it was spent in the kernel on the thread's behalf: calls and faults, between kernel_time_begin and _end.
 struct sched_times {
     nstime_t total, kernel;

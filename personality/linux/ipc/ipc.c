@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // Identifiers, keys, permissions and lives of System V IPC objects; see ipc.h. Context: thread, in a system call.
-#include "ipc.h"
+#include "../ipc.h"
 
 #include <kernel/slab.h>
 

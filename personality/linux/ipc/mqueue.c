@@ -5,7 +5,7 @@
 //
 // A message goes straight to a thread that waits for one, and the place that a message leaves to a thread that waits to send: who comes later finds the queue
 // as full, or as empty, as it was. Among those that wait the most urgent thread is first, then who has waited longest.
-#include "mqueue.h"
+#include "../mqueue.h"
 
 #include <kernel/slab.h>
 

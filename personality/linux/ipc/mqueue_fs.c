@@ -6,7 +6,7 @@
 //
 // Locking: the folder's inode lock for its list of queues (as file systems have it); mq_lock (mutex, IPC_TABLE) for counts and users, and for what mq_open hands
 // to the creation of a file that the walk asks for.
-#include "mqueue.h"
+#include "../mqueue.h"
 
 #include <kernel/boot.h>
 #include <kernel/slab.h>

@@ -5,7 +5,7 @@
 //
 // A message goes straight to a receiver that waits for one of its kind; else it is queued. A sender that finds no room sleeps until a message is taken and
 // then tries again, the oldest first.
-#include "ipc.h"
+#include "../ipc.h"
 
 #include <kernel/boot.h>
 #include <kernel/slab.h>

@@ -5,7 +5,7 @@
 #ifndef LINUX_IPC_SEM_H
 #define LINUX_IPC_SEM_H
 
-#include "ipc.h"
+#include "../ipc.h"
 
 struct sem {
     int value;

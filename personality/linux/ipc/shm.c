@@ -10,7 +10,7 @@
 //   I1 the segment has a count of its file while it is in the table; each mapping has one.
 //   I2 attached is the number of mappings, and of attachments under way.
 // Locking: the segment's spin lock (PERSONALITY_SPIN) for what mappings change: they come and go with address spaces locked.
-#include "ipc.h"
+#include "../ipc.h"
 
 #include <kernel/boot.h>
 #include <kernel/slab.h>

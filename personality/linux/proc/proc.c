@@ -5,7 +5,7 @@
 //
 // Numbers of inodes: entries of the root and of /proc/sys by their address in the tables; below a process number << 20 | entry; so that the same name has the
 // same number however often it is looked up.
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/boot.h>
 #include <kernel/slab.h>

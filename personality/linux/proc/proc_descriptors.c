@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // /proc/PID/fd and fdinfo: one magic link, or one file, for each open descriptor. Nothing of them is ever cached.
-#include "proc.h"
+#include "../proc.h"
 
 #include <executive/mount.h>
 

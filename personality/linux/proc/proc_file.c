@@ -5,7 +5,7 @@
 // whole to the entry. Context: thread.
 //
 // Locking: the text belongs to the open file; state->lock, as reads of a file that several threads share may run at once.
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/slab.h>
 

@@ -7,7 +7,7 @@
 //   counters   "NAME VALUE": events since boot over all processors (kernel/counters.h)
 //   memory     "OWNER KIB": memory by owner. Owners first, "free" the last of them, then "total", their sum; then parts of owners, "OWNER.PART KIB", which
 //              are not in the sum: the largest slab caches (kernel/memory.h, docs/memory-accounting.md)
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/boot.h>
 #include <kernel/counters.h>

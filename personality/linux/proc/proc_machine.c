@@ -3,7 +3,7 @@
 //
 // Files of /proc about the machine's memory, devices and drivers. Lists of what this kernel does not have (modules, disks) are there and empty, as on a
 // Linux without them. Context: thread.
-#include "proc.h"
+#include "../proc.h"
 
 #include <executive/device.h>
 #include <kernel/boot.h>

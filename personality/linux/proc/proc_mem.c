@@ -3,7 +3,7 @@
 //
 // /proc/PID/mem: the memory of a process as a file whose positions are addresses. Who opens it must have the right to inspect the process then; the file
 // stays bound to the address space that the process had, so that nothing of a program executed later is seen through it. Context: thread.
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/slab.h>
 

@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // What /proc/PID shows of an address space: maps, statm, cmdline, environ, auxv.
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/slab.h>
 

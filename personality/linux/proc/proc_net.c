@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // What /proc tells of sockets: /proc/PID/net and the limits below /proc/sys/net.
-#include "proc.h"
+#include "../proc.h"
 
 #include <executive/net.h>
 

@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // /proc/PID: its table of entries, and stat, limits, comm and the small ones. The formats are those of proc(5).
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/page.h>
 #include <kernel/slab.h>

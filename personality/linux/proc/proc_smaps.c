@@ -6,7 +6,7 @@
 //
 // All files are in memory, so that their pages count as dirty, as those of tmpfs do in Linux. A page of an object counts as shared if the object has other
 // mappings; one that fork shared copy-on-write counts as its own process's (CAVEATS.md).
-#include "proc.h"
+#include "../proc.h"
 
 struct smaps {
     uint64_t size, resident, shared, private, pss, referenced, anonymous; // bytes

@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // /proc/PID/status and sched: the lines that Linux 6.1 prints and that mean something here, in its order. Context: thread.
-#include "proc.h"
+#include "../proc.h"
 
 static const char *state_name(char c) {
     switch (c) {

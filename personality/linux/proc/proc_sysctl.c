@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // /proc/sys: what programs read, and the few values that may be set.
-#include "proc.h"
+#include "../proc.h"
 
 #include "../ipc_files.h"
 #include "../system.h"

@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // The files of /proc that tell of the machine: processors, load, versions, mounts. See proc_machine.c for memory and devices.
-#include "proc.h"
+#include "../proc.h"
 
 #include <executive/mount.h>
 

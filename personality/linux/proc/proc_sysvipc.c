@@ -3,7 +3,7 @@
 //
 // /proc/sysvipc: the segments, sets and queues that there are, a line each. Context: thread.
 #include "../ipc_files.h"
-#include "proc.h"
+#include "../proc.h"
 
 static void line_write(void *text, const char *line) {
     proc_append(text, line, strlen(line));

@@ -2,7 +2,7 @@
 // Copyright The Invar Authors
 //
 // Growing text for generated files. Any failure is remembered, so that the writers need no checks of their own. May be used under sleeping locks.
-#include "proc.h"
+#include "../proc.h"
 
 #include <kernel/slab.h>
 

@@ -3,7 +3,7 @@
 //
 // One look at a process or a thread, for stat, status and their like: tree lock and process lock are held together for a moment, and nothing is printed
 // under them.
-#include "proc.h"
+#include "../proc.h"
 
 #include <executive/tty.h>
 

@@ -4,7 +4,7 @@
 // /sys: the part of Linux's sysfs that programs and libraries read to learn about processors, terminals and the kernel. Made from tables as /proc is.
 //
 // Processors are shown as one package with a core for each: what the machine tells beyond that is not looked at.
-#include "proc.h"
+#include "../proc.h"
 
 #include <arch/cpu.h>
 #include <kernel/boot.h>

@@ -14,8 +14,8 @@
 #ifndef LINUX_PROC_H
 #define LINUX_PROC_H
 
-#include "../process.h"
-#include "../system.h"
+#include "process.h"
+#include "system.h"
 
 struct proc_text {
     char *buffer;

@@ -15,8 +15,8 @@
 #ifndef LINUX_IPC_H
 #define LINUX_IPC_H
 
-#include "../ipc_files.h"
-#include "../process.h"
+#include "ipc_files.h"
+#include "process.h"
 
 #include <arch/usercopy.h>
 

@@ -66,6 +66,10 @@ static void tree_prepare(void) {
     mount_at("devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666");
     mount_at("tmpfs", "/dev/shm", "mode=1777");
     mount_at("mqueue", "/dev/mqueue", NULL);
+    symlink("/proc/self/fd", "/dev/fd"); // shells name descriptors so
+    symlink("/proc/self/fd/0", "/dev/stdin");
+    symlink("/proc/self/fd/1", "/dev/stdout");
+    symlink("/proc/self/fd/2", "/dev/stderr");
     if (mkdir("/tmp", 01777) != 0 && errno != EEXIST) {
         mount_at("tmpfs", "/tmp", NULL);
     }

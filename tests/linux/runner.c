@@ -13,7 +13,8 @@
 //
 // As process 1 it also serves other suites: where there is a file /tests/command, it runs that instead of the list.
 //
-// The list of tests is the file /tests/list, one AREA/NAME a line. Each test gets: an empty folder of its own as
+// The list of tests is the file /tests/list, one AREA/NAME a line, with a limit in seconds behind it where it is not 20. Each test gets: an empty
+// folder of its own as
 // current folder, a session of its own,
 // /dev/null as input, a pipe as output and error, default signals, a fixed environment and fixed limits.
 #define _GNU_SOURCE
@@ -34,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_SECONDS = 20, OUTPUT_MAX = 64 * 1024 };
+enum { LIMIT_SECONDS = 20, /* unless the list says another */ OUTPUT_MAX = 64 * 1024 };
 
 static int out = STDOUT_FILENO;
 
@@ -119,7 +120,7 @@ static void test_exec(const char *name, int output) {
 }
 
 // Runs one test to its end or to its time limit.
-static void test_run(const char *name) {
+static void test_run(const char *name, int seconds) {
     static char output[OUTPUT_MAX];
     size_t length = 0;
     char line[512];
@@ -135,7 +136,7 @@ static void test_run(const char *name) {
         test_exec(name, pipes[1]);
     }
     close(pipes[1]);
-    long long deadline = now_ms() + LIMIT_SECONDS * 1000;
+    long long deadline = now_ms() + seconds * 1000LL;
     bool late = pid == -1;
     while (!late) {
         struct pollfd poll_in = {pipes[0], POLLIN, 0};
@@ -171,7 +172,7 @@ static void test_run(const char *name) {
         waitpid(pid, &status, 0);
     }
     emit_output(output, length);
-    int took = (int)(now_ms() - (deadline - LIMIT_SECONDS * 1000));
+    int took = (int)(now_ms() - (deadline - seconds * 1000LL));
     if (late) {
         snprintf(line, sizeof(line), "@end %s timeout 0 %d ms\n", name, took);
     } else if (WIFSIGNALED(status)) {
@@ -184,15 +185,15 @@ static void test_run(const char *name) {
 
 static int list_run(void) {
     FILE *list = fopen("/tests/list", "re");
-    char name[200];
+    char line[220], name[200];
     if (!list) {
         emit_text("@error no /tests/list\n");
         return 1;
     }
-    while (fgets(name, sizeof(name), list)) {
-        name[strcspn(name, "\n")] = 0;
-        if (name[0]) {
-            test_run(name);
+    while (fgets(line, sizeof(line), list)) {
+        int seconds = LIMIT_SECONDS;
+        if (sscanf(line, "%199s %d", name, &seconds) >= 1) {
+            test_run(name, seconds);
         }
     }
     fclose(list);
@@ -226,8 +227,14 @@ static int init_run(void) {
     mount("proc", "/proc", "proc", 0, NULL);
     mount("dev", "/dev", "devtmpfs", 0, NULL);
     mount("tmp", "/tmp", "tmpfs", 0, "mode=1777");
+    symlink("/proc/self/fd", "/dev/fd"); // as every init does, Invar's too
+    symlink("/proc/self/fd/0", "/dev/stdin");
+    symlink("/proc/self/fd/1", "/dev/stdout");
+    symlink("/proc/self/fd/2", "/dev/stderr");
     mkdir("/dev/pts", 0755);
     mount("devpts", "/dev/pts", "devpts", MS_NOSUID, "gid=5,mode=620,ptmxmode=666");
+    mkdir("/dev/shm", 01777);
+    mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777");
     out = open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (out != -1 && tcgetattr(out, &raw) == 0) {
         cfmakeraw(&raw);

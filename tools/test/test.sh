@@ -21,6 +21,8 @@ command  150 yes tests/command/run
 terminal  60 yes tests/terminal/run
 linux     90 yes tests/linux/run
 hostile   90 yes tests/hostile/run
+busybox   75 yes tests/busybox/run
+programs 150 yes tests/programs/run
 bench     90 yes tests/bench/run
 release 5400 no  tests/release/run
 '

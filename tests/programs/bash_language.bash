@@ -32,7 +32,7 @@ f() { local v=$1; ((v <= 1)) && echo 1 || echo $((v * $(f $((v - 1))))); }; f 10
 read -r -t 0.1 x < <(sleep 2); echo "timed out $(($? > 128))"
 [[ abc123 =~ ^([a-z]+)([0-9]+)$ ]] && echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}"
 ulimit -n 64; ulimit -n; ulimit -f 1; { (head -c 100000 /dev/zero >/tmp/limited); } 2>/dev/null; echo "limited $?"; stat -c %s /tmp/limited; rm -f /tmp/limited
-printf '%q ' "a b" $'new\nline' "it's"; echo
+printf '%q\n' "a b" $'new\nline' "it's"
 mapfile -t lines < <(printf 'a\nb\nc\n'); echo "${#lines[@]} ${lines[2]}"
 select_me=2; case $select_me in 1) echo no ;;& [0-9]) echo digit ;& *) echo fell ;; esac
 umask 027; umask; touch /tmp/masked; stat -c %a /tmp/masked; rm /tmp/masked

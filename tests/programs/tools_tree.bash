@@ -8,7 +8,7 @@ head -c 3000000 /dev/zero >tree/doc/zeros
 find tree -type f | wc -l; find tree -type d | sort | md5sum; find tree -name 'f1?.txt' | sort | xargs cat | md5sum
 find tree -type f -size -1k -o -type l -o -type p | sort | md5sum; find tree -newermt '2001-01-01' ! -newermt '2002-01-01' -type f 2>/dev/null || find tree -mtime +3000 -type f
 find tree -type f -name '*.txt' -print0 | xargs -0 -n 7 -P 4 wc -c | awk '$2 != "total" { s += $1; n++ } END { print n, s }'
-find tree -name '*.txt' -exec grep -l 'file 1[01]' {} + | sort | tr '\n' ' '; echo
+find tree -name '*.txt' -exec grep -l 'file 1[01]' {} + | sort | tr '\n' ' ' | sed 's| $||'; echo
 awk '{ sum[$3 % 10] += $2 } END { for (k = 0; k < 10; k++) printf "%d:%d ", k, sum[k]; print "" }' tree/src/*.txt
 sed -n 's/^file \([0-9]*\) \([0-9]*\) .*/\2 \1/p' tree/src/*.txt | sort -n -k1,1 -k2,2 | sed -n '1p;60p;$p'
 sed -i 's/^file/FILE/' tree/src/f5.txt; cat tree/src/f5.txt

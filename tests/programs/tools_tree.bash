@@ -9,7 +9,7 @@ find tree -type f | wc -l; find tree -type d | sort | md5sum; find tree -name 'f
 find tree -type f -size -1k -o -type l -o -type p | sort | md5sum; find tree -newermt '2001-01-01' ! -newermt '2002-01-01' -type f 2>/dev/null || find tree -mtime +3000 -type f
 find tree -type f -name '*.txt' -print0 | xargs -0 -n 7 -P 4 wc -c | awk '$2 != "total" { s += $1; n++ } END { print n, s }'
 find tree -name '*.txt' -exec grep -l 'file 1[01]' {} + | sort | tr '\n' ' ' | sed 's| $||'; echo
-awk '{ sum[$3 % 10] += $2 } END { for (k = 0; k < 10; k++) printf "%d:%d ", k, sum[k]; print "" }' tree/src/*.txt
+awk '{ sum[$3 % 10] += $2 } END { for (k = 0; k < 10; k++) printf "%s%d:%d", k ? " " : "", k, sum[k]; print "" }' tree/src/*.txt
 sed -n 's/^file \([0-9]*\) \([0-9]*\) .*/\2 \1/p' tree/src/*.txt | sort -n -k1,1 -k2,2 | sed -n '1p;60p;$p'
 sed -i 's/^file/FILE/' tree/src/f5.txt; cat tree/src/f5.txt
 tar cf one.tar tree; tar tf one.tar | sort | md5sum; mkdir out; tar xf one.tar -C out; diff -r tree/src out/tree/src && echo "same source"

@@ -22,7 +22,7 @@ terminal  60 yes tests/terminal/run
 linux     90 yes tests/linux/run
 hostile   90 yes tests/hostile/run
 busybox   75 yes tests/busybox/run
-programs 150 yes tests/programs/run
+programs  90 yes tests/programs/run
 bench     90 yes tests/bench/run
 release 5400 no  tests/release/run
 '

@@ -182,8 +182,7 @@ struct page *page_alloc(unsigned order, unsigned flags, enum page_state state, s
     p->state = (uint8_t)state;
     p->order = (uint8_t)order;
     p->job = job;
-    p->unmap_aspace = 0;
-    p->unmap_seq = 0;
+    atomic_store_explicit(&p->unmap_flush, 0, memory_order_relaxed);
     atomic_store_explicit(&p->pins, 0, memory_order_relaxed);
     atomic_store_explicit(&p->count, 1, memory_order_relaxed);
     if ((flags & PAGE_ZERO) && !zeroed)

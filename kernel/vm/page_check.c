@@ -49,6 +49,8 @@ static void contents_check(const struct page *p, uint64_t expected, const char *
 void page_check_free(struct page *p, unsigned order, bool zeroed) {
     if (p->state == PAGE_FREE || p->state == PAGE_RESERVED)
         panic("page %lx freed while its state is %u", page_to_phys(p), p->state);
+    for (size_t i = 0; p->state == PAGE_SLAB && i < (size_t)1 << order; i++)
+        atomic_store_explicit(&p[i].unmap_flush, 0, memory_order_relaxed); // slab_free was there
     if (zeroed) {
         contents_check(p, 0, "was given back as zeros");
         p->slab_fresh = ZEROED;
@@ -73,7 +75,6 @@ void page_check_alloc(struct page *p, unsigned order) {
             contents_check(&p[i], 0, "was written after it was freed");
         p[i].slab_fresh = 0;
         tlb_audit_reuse(&p[i]);
-        p[i].unmap_aspace = 0;
-        p[i].unmap_seq = 0;
+        atomic_store_explicit(&p[i].unmap_flush, 0, memory_order_relaxed);
     }
 }

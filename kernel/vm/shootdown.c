@@ -23,10 +23,11 @@
 //  I1. A processor whose loaded table is that of as has its bit in as->active; the bit is cleared after another table
 //      is loaded.
 //  I2. After tlb_flush returns, no processor has a translation that was removed before it was called.
-//  I3. tlb_aspace == id of as at a processor implies that all flushes of as up to tlb_flush_seq were done there. The
-//      audit of a debug build stands on this alone, not on as->active: a page remembers the address space and the flush
-//      that its last unmap needs, and is not handed out while any processor has that address space loaded with an older
-//      sequence.
+//  I3. A processor's tlb_done tells the address space that is loaded and a number: all its flushes up to that one were
+//      done there. The audit of a debug build stands on this alone, not on as->active: a page remembers the address
+//      space and the flush that its last unmap needs, and is not handed out while any processor has that address space
+//      loaded with an older number. Both records are single words: a page may be unmapped from two address spaces at a
+//      time, and who looks may be preempted while a processor goes to another address space and back.
 // Locking: as->lock orders the flushes of one address space. The rest is atomic, or the processor's own with interrupts
 // off.
 
@@ -48,10 +49,19 @@ struct flush_request {
     uint64_t sequence;
 };
 
-static void cpu_publish(struct cpu *c, uint32_t id, uint64_t sequence) {
-    atomic_store_explicit(&c->tlb_aspace, 0, memory_order_release);
-    atomic_store_explicit(&c->tlb_flush_seq, sequence, memory_order_release);
-    atomic_store_explicit(&c->tlb_aspace, id, memory_order_release);
+#ifdef CONFIG_DEBUG
+// A flush of an address space in one word (the low half of its number), so that both are always seen together.
+static uint64_t flush_word(uint32_t id, uint64_t sequence) {
+    return (uint64_t)id << 32 | (uint32_t)sequence;
+}
+#endif
+
+// Interrupts off.
+static void cpu_publish(struct cpu *c, uint64_t sequence) {
+    c->tlb_flush_seq = sequence;
+#ifdef CONFIG_DEBUG
+    atomic_store_explicit(&c->tlb_done, c->aspace ? flush_word(c->aspace->id, sequence) : 0, memory_order_release);
+#endif
 }
 
 // Loads the table of to (NULL: the kernel's) on this processor. Interrupts off.
@@ -59,7 +69,6 @@ static void cpu_load(struct cpu *c, struct aspace *to) {
     struct aspace *from = c->aspace;
     uint64_t sequence = 0;
 
-    atomic_store_explicit(&c->tlb_aspace, 0, memory_order_release);
     if (to) {
         cpuset_add(&to->active, c->arch.id);
         atomic_thread_fence(memory_order_seq_cst);
@@ -68,7 +77,7 @@ static void cpu_load(struct cpu *c, struct aspace *to) {
     arch_mmu_load(to ? &to->arch : NULL);
     counter_add(aspace_switches, 1);
     c->aspace = to;
-    cpu_publish(c, to ? to->id : 0, sequence);
+    cpu_publish(c, sequence);
     if (from)
         cpuset_remove(&from->active, c->arch.id);
 }
@@ -94,18 +103,18 @@ static void flush_here(const struct flush_request *r) {
         cpu_load(c, NULL);
         return;
     }
-    uint64_t done = atomic_load_explicit(&c->tlb_flush_seq, memory_order_relaxed);
+    uint64_t done = c->tlb_flush_seq;
     if (done >= r->sequence)
         return;
     if (done + 1 == r->sequence && r->end - r->start <= SINGLE_PAGES_MAX * PAGE_SIZE) {
         for (vaddr_t va = r->start; va < r->end; va += PAGE_SIZE)
             arch_tlb_flush_page(va);
-        atomic_store_explicit(&c->tlb_flush_seq, r->sequence, memory_order_release);
+        cpu_publish(c, r->sequence);
         return;
     }
     done = atomic_load_explicit(&r->as->flush_seq, memory_order_acquire);
     arch_tlb_flush_user();
-    atomic_store_explicit(&c->tlb_flush_seq, done, memory_order_release);
+    cpu_publish(c, done);
 }
 
 static void flush_call(void *request) {
@@ -124,35 +133,36 @@ static unsigned others_active(struct aspace *as, cpuset_t *out) {
 }
 
 #ifdef CONFIG_DEBUG
-static bool cpu_may_be_stale(const struct cpu *c, uint32_t id, uint64_t sequence) {
-    if (atomic_load_explicit(&c->tlb_aspace, memory_order_acquire) != id)
-        return false;
-    uint64_t done = atomic_load_explicit(&c->tlb_flush_seq, memory_order_acquire);
-    return done < sequence && atomic_load_explicit(&c->tlb_aspace, memory_order_acquire) == id;
+static void audit(uint64_t needed, const char *when) {
+    for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+        uint64_t done = atomic_load_explicit(&cpus[cpu].tlb_done, memory_order_acquire);
+        if (done >> 32 == needed >> 32 && (int32_t)((uint32_t)done - (uint32_t)needed) < 0)
+            panic("TLB audit at %s: processor %u did %u of %u flushes of address space %u", when, cpu, (uint32_t)done,
+                  (uint32_t)needed, (uint32_t)(needed >> 32));
+    }
 }
 
-static void audit(uint32_t id, uint64_t sequence, const char *when) {
-    for (unsigned cpu = 0; cpu < cpu_count; cpu++)
-        if (cpu_may_be_stale(&cpus[cpu], id, sequence))
-            panic("TLB audit at %s: processor %u did %lu of %lu flushes of address space %u", when, cpu,
-                  atomic_load(&cpus[cpu].tlb_flush_seq), sequence, id);
+static void audit_flush(const struct aspace *as, uint64_t sequence) {
+    audit(flush_word(as->id, sequence), "the end of a flush");
 }
 
+// Others may unmap the same page from their address spaces meanwhile; the last one is remembered.
 void tlb_audit_unmap(struct aspace *as, paddr_t pa) {
     struct page *p = page_from_phys(pa);
+    uint64_t sequence = atomic_load_explicit(&as->flush_seq, memory_order_relaxed) + 1;
 
-    if (!p)
-        return;
-    p->unmap_seq = atomic_load_explicit(&as->flush_seq, memory_order_relaxed) + 1;
-    p->unmap_aspace = as->id;
+    if (p)
+        atomic_store_explicit(&p->unmap_flush, flush_word(as->id, sequence), memory_order_relaxed);
 }
 
 void tlb_audit_reuse(const struct page *p) {
-    if (p->unmap_aspace != 0)
-        audit(p->unmap_aspace, p->unmap_seq, "reuse of a page");
+    uint64_t needed = atomic_load_explicit(&p->unmap_flush, memory_order_relaxed);
+
+    if (needed != 0)
+        audit(needed, "reuse of a page");
 }
 #else
-static inline void audit(uint32_t id, uint64_t sequence, const char *when) {}
+static inline void audit_flush(const struct aspace *as, uint64_t sequence) {}
 #endif
 
 void tlb_flush(struct tlb_batch *b) {
@@ -174,7 +184,7 @@ void tlb_flush(struct tlb_batch *b) {
         counter_add(tlb_flush_remote, others);
         cpu_call(&mask, flush_call, &r);
     }
-    audit(as->id, r.sequence, "the end of a flush");
+    audit_flush(as, r.sequence);
     preempt_enable();
     tlb_begin(b, as);
 }
@@ -185,7 +195,7 @@ static void flush_all_call(void *unused) {
 
     (void)unused;
     arch_tlb_flush_all();
-    atomic_store_explicit(&c->tlb_flush_seq, done, memory_order_release);
+    cpu_publish(c, done);
 }
 
 void tlb_flush_kernel(void) {

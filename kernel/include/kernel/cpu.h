@@ -28,9 +28,8 @@ struct cpu {
     struct thread *idle;
     struct aspace *aspace; // whose table is loaded (NULL: the kernel's); this processor, interrupts off
     bool aspace_lazy;      // the table is kept though a kernel thread runs; this processor, interrupts off
-    _Atomic uint32_t
-        tlb_aspace; // id of aspace, 0 while it changes; written here, read anywhere (kernel/vm/shootdown.c)
-    _Atomic uint64_t tlb_flush_seq; // flushes of that address space up to this sequence were done here
+    uint64_t tlb_flush_seq;    // flushes of aspace up to this sequence were done here; the same
+    _Atomic uint64_t tlb_done; // debug audit: both of these, read anywhere (kernel/vm/shootdown.c)
     struct page_cache_cpu *page_cache;
     struct slab_magazine *slab_magazines; // kernel/vm/slab.c
     struct timer_queue *timers;

@@ -41,10 +41,7 @@ struct page {
     uint8_t state;         // enum page_state
     uint8_t order;       // of a free block or multi-page allocation, at its first page; of a slab, at each of its pages
     uint16_t slab_fresh; // PAGE_SLAB: objects never handed out yet
-    union {
-        uint32_t unmap_aspace; // debug audit: id of the address space of the last unmap, 0: none
-        uint32_t slab_used;    // PAGE_SLAB: objects out of the slab
-    };
+    uint32_t slab_used;  // PAGE_SLAB: objects out of the slab
     union {
         struct job *job;          // charged; kept alive by what holds the page (a VMO, an address space)
         struct slab_cache *cache; // PAGE_SLAB
@@ -55,8 +52,8 @@ struct page {
         uint64_t table_occupancy; // PAGE_TABLE: bit n: one of its entries 8n to 8n+7 is in use (arch/mmu.h)
     };
     union {
-        uint64_t unmap_seq; // debug audit: flush sequence of that address space which the last unmap needs
-        void *slab_free;    // PAGE_SLAB: first free object
+        _Atomic uint64_t unmap_flush; // debug audit: the flush that the last unmap needs, 0: none (kernel/vm/shootdown.c)
+        void *slab_free;              // PAGE_SLAB: first free object
     };
 };
 

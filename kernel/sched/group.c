@@ -7,25 +7,17 @@
 //     pace = weight of the group here * number of groups here / weight of all here          (each with the current thread)
 //
 // so that a thread's part is its weight over its group's, and all groups' parts are equal. Where one group is alone, which is the usual case, the pace is 1
-// and nothing differs from a fair class without groups. Called with the run queue's lock held, at each insertion, removal and charge.
+// and nothing differs from a fair class without groups. The figures are
+// kept by run_queue.h's group_count, group_uncount and group_pace, with the run queue's lock held, at each insertion, removal and charge.
 //
 // Invariants:
 //   G1  q->fair_weight is the sum of queued_weight of the threads in q->fair; a group's weight[cpu] is the part of it that is the group's own;
 //   G2  q->fair_groups counts the groups whose weight[cpu] is not 0.
-#include <kernel/assert.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/slab.h>
 
 #include "run_queue.h"
-
-struct sched_group {
-    _Atomic uint32_t count;
-    // Each under the lock of that processor's run queue. A line apart, since processors write them at every switch.
-    struct {
-        _Alignas(64) uint64_t weight;
-    } cpu[CONFIG_MAX_CPUS];
-};
 
 static struct sched_group system_group = {.count = 1};
 
@@ -72,31 +64,4 @@ void sched_set_group(struct thread *t, struct sched_group *g) {
         group_count(q, c);
     spin_unlock_irq(&q->lock, flags);
     sched_group_put(old);
-}
-
-void group_count(struct run_queue *q, struct sched_context *c) {
-    uint64_t *weight = &c->group->cpu[q->cpu].weight;
-
-    c->queued_weight = c->params.weight;
-    q->fair_groups += *weight == 0;
-    *weight += c->queued_weight;
-    q->fair_weight += c->queued_weight;
-}
-
-void group_uncount(struct run_queue *q, struct sched_context *c) {
-    uint64_t *weight = &c->group->cpu[q->cpu].weight;
-
-    DEBUG_ASSERT(*weight >= c->queued_weight && q->fair_weight >= *weight);
-    *weight -= c->queued_weight;
-    q->fair_weight -= c->queued_weight;
-    q->fair_groups -= *weight == 0;
-}
-
-uint64_t group_pace(const struct run_queue *q, const struct sched_context *c) {
-    uint64_t own = c->group->cpu[q->cpu].weight;
-
-    if (likely(own == q->fair_weight))
-        return GROUP_PACE_ONE;
-    uint64_t groups = q->fair_groups + (own == 0);
-    return MAX((own + c->params.weight) * groups * GROUP_PACE_ONE / (q->fair_weight + c->params.weight), 1u);
 }

@@ -128,13 +128,13 @@ nstime_t sched_runtime(struct thread *t) {
 void sched_get_times(struct thread *t, struct sched_times *out) {
     irq_flags_t flags;
     struct run_queue *q = run_queue_lock_thread(t, &flags);
-    uint64_t cycles = t->sched.kernel_cycles, since = t->sched.kernel_since;
-    if (q->current == t) {
+    int64_t cycles = *(volatile int64_t *)&t->sched.kernel_cycles; // its own processor may be writing it
+    if (q->current == t)
         run_queue_charge(q, clock_monotonic());
-        cycles += since != 0 ? arch_cycles() - since : 0;
-    }
+    if (cycles < 0)
+        cycles += (int64_t)(q->current == t ? arch_cycles() : t->sched.switched_at);
     out->total = t->sched.context->runtime;
-    out->kernel = MIN(platform_clock_scale(cycles), out->total);
+    out->kernel = MIN(platform_clock_scale((uint64_t)MAX(cycles, (int64_t)0)), out->total);
     spin_unlock_irq(&q->lock, flags);
 }
 

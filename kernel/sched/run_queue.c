@@ -81,12 +81,6 @@ static void fair_remove(struct run_queue *q, struct thread *t) {
     group_uncount(q, t->sched.context);
 }
 
-void run_queue_publish(struct run_queue *q) {
-    bool busy = q->current != q->idle;
-    atomic_store_explicit(&q->load, q->queued + busy, memory_order_relaxed);
-    atomic_store_explicit(&q->running_priority, q->current ? priority_of(q->current) : 0, memory_order_relaxed);
-}
-
 void run_queue_insert(struct run_queue *q, struct thread *t, bool front) {
     uint8_t p = priority_of(t);
     DEBUG_ASSERT(!t->sched.queued && t != q->idle);

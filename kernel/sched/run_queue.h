@@ -14,6 +14,7 @@
 #ifndef SCHED_RUN_QUEUE_H
 #define SCHED_RUN_QUEUE_H
 
+#include <kernel/assert.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/time.h>
@@ -51,6 +52,15 @@ struct run_queue {
     _Atomic uint32_t running_priority; // of current
 };
 
+// A group of the fair class (group.c).
+struct sched_group {
+    _Atomic uint32_t count;
+    // Each under the lock of that processor's run queue. A line apart, since processors write them at every switch.
+    struct {
+        _Alignas(64) uint64_t weight;
+    } cpu[CONFIG_MAX_CPUS];
+};
+
 extern cpuset_t sched_idle_cpus;         // processors whose idle thread runs and that nobody has chosen yet
 extern _Atomic uint32_t sched_rt_queued; // threads above the fair class that are queued somewhere
 
@@ -81,19 +91,45 @@ struct thread *run_queue_take(struct run_queue *q);    // removes and returns it
 int run_queue_top_priority(const struct run_queue *q); // of the queued ones; -1: none
 // Puts t, which is on no queue, in transit to processor cpu, which is to deliver it.
 void run_queue_detach(struct run_queue *q, struct thread *t, unsigned cpu);
-void run_queue_charge(struct run_queue *q, nstime_t now); // brings the account of current up to now
-void run_queue_publish(struct run_queue *q);              // load and running_priority
+void run_queue_charge(struct run_queue *q, nstime_t now);   // brings the account of current up to now
+static inline void run_queue_publish(struct run_queue *q) { // load and running_priority
+    bool busy = q->current != q->idle;
+    atomic_store_explicit(&q->load, q->queued + busy, memory_order_relaxed);
+    atomic_store_explicit(&q->running_priority, q->current ? priority_of(q->current) : 0, memory_order_relaxed);
+}
 nstime_t run_queue_slice(const struct thread *t);
 bool run_queue_rotates(const struct run_queue *q); // current shares its priority by slices with a queued thread
 void run_queue_arm_slice(struct run_queue *q, nstime_t now); // on its own processor
 
 // group.c. With the queue's lock held.
-void group_count(struct run_queue *q, struct sched_context *c);   // c's thread was queued among the fair ones
-void group_uncount(struct run_queue *q, struct sched_context *c); // and taken off
+static inline void group_count(struct run_queue *q,
+                               struct sched_context *c) { // c's thread was queued among the fair ones
+    uint64_t *weight = &c->group->cpu[q->cpu].weight;
+
+    c->queued_weight = c->params.weight;
+    q->fair_groups += *weight == 0;
+    *weight += c->queued_weight;
+    q->fair_weight += c->queued_weight;
+}
+static inline void group_uncount(struct run_queue *q, struct sched_context *c) { // and taken off
+    uint64_t *weight = &c->group->cpu[q->cpu].weight;
+
+    DEBUG_ASSERT(*weight >= c->queued_weight && q->fair_weight >= *weight);
+    *weight -= c->queued_weight;
+    q->fair_weight -= c->queued_weight;
+    q->fair_groups -= *weight == 0;
+}
 // How fast c's virtual time runs on q, beside what its weight says: fixed point, GROUP_PACE_ONE where only its own group wants the processor.
 #define GROUP_PACE_SHIFT 10
 #define GROUP_PACE_ONE   (1u << GROUP_PACE_SHIFT)
-uint64_t group_pace(const struct run_queue *q, const struct sched_context *c);
+static inline uint64_t group_pace(const struct run_queue *q, const struct sched_context *c) {
+    uint64_t own = c->group->cpu[q->cpu].weight;
+
+    if (likely(own == q->fair_weight))
+        return GROUP_PACE_ONE;
+    uint64_t groups = q->fair_groups + (own == 0);
+    return MAX((own + c->params.weight) * groups * GROUP_PACE_ONE / (q->fair_weight + c->params.weight), 1u);
+}
 
 // The group of the current thread (before there is one: the system's), counted once more.
 struct sched_group *sched_group_inherit(void);

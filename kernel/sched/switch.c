@@ -44,14 +44,13 @@ static void finish_switch(struct thread *prev) {
         thread_reap(prev);
 }
 
-// Who leaves the processor inside the kernel has been there until now; who comes back to it goes on from now.
+// Who comes back to the processor inside the kernel came in that much later: the time without it is nobody's.
 static void kernel_time_switch(struct thread *prev, struct thread *next) {
     uint64_t now = arch_cycles();
 
-    if (prev->sched.kernel_since != 0)
-        prev->sched.kernel_cycles += now - prev->sched.kernel_since;
-    if (next->sched.kernel_since != 0)
-        next->sched.kernel_since = now;
+    prev->sched.switched_at = now;
+    if (next->sched.kernel_cycles < 0)
+        next->sched.kernel_cycles -= (int64_t)(now - next->sched.switched_at);
 }
 
 // The queue's lock is held, interrupts off; prev, the current thread, is settled; next was taken off the queue. Releases the lock; returns when prev

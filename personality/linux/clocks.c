@@ -64,12 +64,6 @@ int64_t linux_clock_get(int id, bool for_reading, struct linux_clock *out) {
     }
 }
 
-void linux_clock_put(struct linux_clock *c) {
-    if (c->process != NULL)
-        linux_process_put(c->process);
-    c->process = NULL;
-}
-
 // --- reading ----------------------------------------------------------------------------------------------------------
 
 static nstime_t part_of(const struct linux_usage *u, enum linux_cpu_kind kind) {
@@ -101,11 +95,7 @@ nstime_t linux_clock_read_locked(const struct linux_clock *c) {
     return part_of(&u, c->cpu);
 }
 
-int64_t linux_clock_read(const struct linux_clock *c, nstime_t *out) {
-    if (c->kind != LINUX_COUNTS_PROCESSOR) {
-        *out = c->kind == LINUX_COUNTS_WALL ? clock_wall() + c->offset : clock_monotonic();
-        return 0;
-    }
+int64_t linux_clock_read_processor(const struct linux_clock *c, nstime_t *out) {
     struct linux_process *p = c->process;
     irq_flags_t flags = spin_lock_irq(&p->lock);
     bool there = c->thread_id == 0 || thread_find(p, c->thread_id) != NULL;

@@ -7,7 +7,7 @@
 #ifndef LINUX_CLOCKS_H
 #define LINUX_CLOCKS_H
 
-#include "calls.h"
+#include "process.h"
 
 #include <arch/usercopy.h>
 
@@ -52,9 +52,19 @@ struct linux_clock {
 // What the number means for the current thread. EINVAL: nothing. for_reading: a thread's number may stand for its process, where it is the caller's own.
 // Given back by linux_clock_put.
 int64_t linux_clock_get(int id, bool for_reading, struct linux_clock *out);
-void linux_clock_put(struct linux_clock *c);
-// EINVAL: what it counted has ended. Thread or interrupt context, no process's lock held.
-int64_t linux_clock_read(const struct linux_clock *c, nstime_t *out);
+static inline void linux_clock_put(struct linux_clock *c) {
+    if (c->process != NULL)
+        linux_process_put(c->process);
+    c->process = NULL;
+}
+// EINVAL: what it counted has ended. Thread or interrupt context, no process's lock held. The second is linux_clock_read's way where a processor is counted.
+int64_t linux_clock_read_processor(const struct linux_clock *c, nstime_t *out);
+static inline int64_t linux_clock_read(const struct linux_clock *c, nstime_t *out) {
+    if (c->kind == LINUX_COUNTS_PROCESSOR)
+        return linux_clock_read_processor(c, out);
+    *out = c->kind == LINUX_COUNTS_WALL ? clock_wall() + c->offset : clock_monotonic();
+    return 0;
+}
 // The same for what counts processor time of p, whose lock is held. 0 where it has ended.
 nstime_t linux_clock_read_locked(const struct linux_clock *c);
 // How long from now until a clock of processor time can show left more at the earliest; *idle counts looks at which it stood still, and stretches them.

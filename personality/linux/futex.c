@@ -32,24 +32,10 @@ BOOT_CALL("linux futexes", BOOT_STAGE_EXECUTIVE, futex_init);
 
 // --- keys ---
 
-int64_t futex_key_get(uint64_t address, bool shared, struct futex_key *out, bool *out_counted) {
-    *out_counted = false;
-    if (address & 3)
-        return -LINUX_EINVAL;
-    if (address >= ARCH_USER_END)
-        return -LINUX_EFAULT;
-    if (!shared) {
-        *out = (struct futex_key){&current_process()->aspace->obj, address};
-        return 0;
-    }
+int64_t futex_key_get_shared(uint64_t address, struct futex_key *out, bool *out_counted) {
     inv_status_t s = aspace_futex_key(current_process()->aspace, address, true, &out->object, &out->offset);
     *out_counted = s == INV_OK;
     return linux_result(s);
-}
-
-void futex_key_put(struct futex_key *k, bool counted) {
-    if (counted)
-        object_put(k->object);
 }
 
 struct futex_bucket *futex_bucket_of(const struct futex_key *k) {
@@ -120,7 +106,7 @@ void futex_enqueue(struct futex_bucket *b, struct futex_waiter *w) {
     list_insert_between(&w->node, after, after->next);
 }
 
-int64_t futex_enter(struct futex_waiter *w, uint64_t address, uint32_t expected) {
+static inline int64_t enter(struct futex_waiter *w, uint64_t address, uint32_t expected) {
     struct futex_bucket *b = futex_bucket_of(&w->key);
 
     atomic_fetch_add_explicit(&b->expected, 1, memory_order_relaxed);
@@ -133,6 +119,10 @@ int64_t futex_enter(struct futex_waiter *w, uint64_t address, uint32_t expected)
     futex_enqueue(b, w);
     spin_unlock(&b->lock);
     return 0;
+}
+
+int64_t futex_enter(struct futex_waiter *w, uint64_t address, uint32_t expected) {
+    return enter(w, address, expected);
 }
 
 static int64_t wait_restart(struct linux_restart *r);
@@ -148,7 +138,7 @@ static int64_t futex_wait(uint64_t address, bool shared, uint32_t expected, uint
     if (result != 0)
         return result;
     struct futex_key key = w.key; // requeue changes the waiter's, and then owes nothing to this one
-    result = futex_enter(&w, address, expected);
+    result = enter(&w, address, expected);
     if (result == 0) {
         inv_status_t s = waiter_sleep(&w, deadline);
         if (s == INV_ERR_TIMED_OUT)
@@ -408,14 +398,12 @@ static cold_fn int64_t futex_other(struct arch_frame *f, unsigned op, bool share
     }
 }
 
-int64_t linux_futex(struct arch_frame *f) {
+static __attribute__((noinline)) int64_t futex_general(struct arch_frame *f) {
     unsigned op = (unsigned)LINUX_ARG(f, 1) & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
     bool shared = !(LINUX_ARG(f, 1) & FUTEX_PRIVATE), realtime = (LINUX_ARG(f, 1) & FUTEX_CLOCK_REALTIME) != 0;
     uint32_t value = (uint32_t)LINUX_ARG(f, 2);
     nstime_t deadline = NSTIME_NEVER;
 
-    if (op == FUTEX_WAKE && !realtime)
-        return futex_wake(LINUX_ARG(f, 0), shared, MAX(value, 1u), FUTEX_MATCH_ANY);
     if (LINUX_ARG(f, 3) != 0 && has_deadline(op)) {
         int64_t result = deadline_get(LINUX_ARG(f, 3), op, realtime || op == FUTEX_LOCK_PI, &deadline);
         if (result != 0)
@@ -426,4 +414,17 @@ int64_t linux_futex(struct arch_frame *f) {
     if (op == FUTEX_WAIT)
         return futex_wait(LINUX_ARG(f, 0), shared, value, FUTEX_MATCH_ANY, deadline);
     return futex_other(f, op, shared, deadline);
+}
+
+// Wake-ups, and waits without a time, need none of the rest.
+int64_t linux_futex(struct arch_frame *f) {
+    unsigned op = (unsigned)LINUX_ARG(f, 1) & ~FUTEX_PRIVATE;
+    bool shared = !(LINUX_ARG(f, 1) & FUTEX_PRIVATE);
+    uint32_t value = (uint32_t)LINUX_ARG(f, 2);
+
+    if (op == FUTEX_WAKE)
+        return futex_wake(LINUX_ARG(f, 0), shared, MAX(value, 1u), FUTEX_MATCH_ANY);
+    if (op == FUTEX_WAIT && LINUX_ARG(f, 3) == 0)
+        return futex_wait(LINUX_ARG(f, 0), shared, value, FUTEX_MATCH_ANY, NSTIME_NEVER);
+    return futex_general(f);
 }

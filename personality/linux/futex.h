@@ -65,8 +65,22 @@ static inline bool futex_key_equal(const struct futex_key *a, const struct futex
     return a->object == b->object && a->offset == b->offset;
 }
 // The key's object is counted only if it is shared (a VMO may go while somebody waits on it); futex_key_put in any case. EINVAL, EFAULT.
-int64_t futex_key_get(uint64_t address, bool shared, struct futex_key *out, bool *out_counted);
-void futex_key_put(struct futex_key *k, bool counted);
+int64_t futex_key_get_shared(uint64_t address, struct futex_key *out, bool *out_counted); // address was checked
+static inline int64_t futex_key_get(uint64_t address, bool shared, struct futex_key *out, bool *out_counted) {
+    *out_counted = false;
+    if (address & 3)
+        return -LINUX_EINVAL;
+    if (address >= ARCH_USER_END)
+        return -LINUX_EFAULT;
+    if (shared)
+        return futex_key_get_shared(address, out, out_counted);
+    *out = (struct futex_key){&current_process()->aspace->obj, address};
+    return 0;
+}
+static inline void futex_key_put(struct futex_key *k, bool counted) {
+    if (counted)
+        object_put(k->object);
+}
 struct futex_bucket *futex_bucket_of(const struct futex_key *k);
 // Locks the bucket with the word still at its expected value; the caller is in b->expected. EAGAIN: it is not; EFAULT, EINTR. On success the lock is held.
 int64_t futex_lock_if(struct futex_bucket *b, uint64_t address, uint32_t expected);

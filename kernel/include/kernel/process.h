@@ -108,11 +108,10 @@ must_check inv_status_t process_single_thread(struct process *p);
 void process_set_aspace(struct process *p, struct aspace *as);
 // Around what the current thread does in the kernel for its program. An interrupt's time stays with what it interrupted.
 static inline void kernel_time_begin(struct thread *t) {
-    t->sched.kernel_since = arch_cycles();
+    t->sched.kernel_cycles -= (int64_t)arch_cycles();
 }
 static inline void kernel_time_end(struct thread *t) {
-    t->sched.kernel_cycles += arch_cycles() - t->sched.kernel_since;
-    t->sched.kernel_since = 0;
+    t->sched.kernel_cycles += (int64_t)arch_cycles();
 }
 // Sets bits in user_work and interrupts the thread's sleep if it may be. Any context.
 void thread_set_work(struct thread *t, uint32_t bits);

@@ -82,8 +82,8 @@ struct sched_thread {
     bool slice_over;                  // run queue lock: goes behind its equals at its next preemption
     nstime_t slack; // how much later than asked for a sleep may end, to end with others: its personality's to say
     /* own thread, and the switch to and from it, in cycles (arch_cycles): */
-    uint64_t kernel_since;  // in the kernel since then, or since it has had the processor again; 0: in user mode
-    uint64_t kernel_cycles; // before
+    int64_t kernel_cycles; // spent in the kernel; while it is there, less the counter as it came in, so below 0
+    uint64_t switched_at;  // the counter when it last lost the processor
 };
 
 void sched_context_init_boot(void); // after job_init_boot, before the first thread

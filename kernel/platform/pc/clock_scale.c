@@ -10,10 +10,6 @@ uint64_t clock_scale_mult(uint64_t hz) {
     return (NSEC_PER_SEC << CLOCK_SHIFT) / hz;
 }
 
-uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift) {
-    return (uint64_t)((unsigned __int128)cycles * mult >> shift);
-}
-
 // A measured frequency within 0.1 % of a whole GHz is that; else it is rounded to a whole MHz where that is within 0.02 %: counters run at such frequencies
 // and the measurement is less exact than they are.
 uint64_t clock_round_hz(uint64_t hz) {

@@ -81,7 +81,9 @@ uint64_t clock_apic_tick_mult(void);
 // clock_scale.c, pure: mult for ns = cycles * mult >> CLOCK_SHIFT; rounding of a measured frequency.
 #define CLOCK_SHIFT 32
 uint64_t clock_scale_mult(uint64_t hz);
-uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift);
+static inline uint64_t clock_scale(uint64_t cycles, uint64_t mult, unsigned shift) {
+    return (uint64_t)((unsigned __int128)cycles * mult >> shift);
+}
 uint64_t clock_round_hz(uint64_t hz);
 // Ticks of a timer that take ns or a tick more (but for the rounding of tick_mult), at most max.
 uint64_t clock_tick_mult(uint64_t hz);

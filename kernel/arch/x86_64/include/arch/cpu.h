@@ -111,9 +111,9 @@ bool arch_is_virtual(void);
 __attribute__((noreturn)) void arch_halt(void);
 // Cycle-like counter, monotonic on one processor; units are the platform's (time.h converts).
 static inline uint64_t arch_cycles(void) {
-    uint32_t lo, hi;
+    uint64_t lo, hi; // the instruction clears their upper halves
     __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-    return (uint64_t)hi << 32 | lo;
+    return hi << 32 | lo;
 }
 // The caller's frame pointer chain (debug/backtrace.c): each frame is { next frame, return address }.
 static inline uintptr_t arch_frame_pointer(void) {

@@ -66,7 +66,9 @@ static inv_status_t open_driver(struct file *f) {
             s = character_device_open(f->inode->rdev, f);
         break;
     case MODE_BLOCK:
-    case MODE_SOCKET: return INV_ERR_NO_ADDRESS;
+    case MODE_SOCKET:
+    case 0: // an epoll, a timer, a process's descriptor: made by calls, and reached by a name only below /proc/PID/fd
+        return INV_ERR_NO_ADDRESS;
     default:
         if (f->ops == NULL && inode_is(f->inode, MODE_FIFO))
             f->ops = &fifo_ops;

@@ -182,13 +182,14 @@ SELFTEST("sched/groups_share_alike_however_many_threads_they_have", groups_share
 // A holder of a mutex computes among a crowd, while another fair thread waits for the mutex: the crowd waits too. out: how many of the crowd
 // have run meanwhile.
 static struct mutex wanted_mutex;
-static _Atomic uint32_t wanted_held;
+static _Atomic uint32_t wanted_held, wanted_crowd;
 
 static void wanted_holder(void *arg) {
     mutex_lock(&wanted_mutex);
     atomic_store(&wanted_held, 1);
     while (sched_runtime(current_thread()) < 60 * NSEC_PER_MSEC)
         arch_pause();
+    atomic_store(&wanted_crowd, atomic_load(&hog_running));
     mutex_unlock(&wanted_mutex);
 }
 
@@ -213,7 +214,7 @@ static bool measure_wanted(unsigned *out_crowd) {
     for (unsigned i = 0; i < CROWD; i++)
         t[i] = selftest_thread(hog, NULL, PRIORITY_FAIR, cpu);
     bool joined = selftest_join_all(holder, waiter);
-    *out_crowd = atomic_load(&hog_running);
+    *out_crowd = atomic_load(&wanted_crowd);
     atomic_store(&hog_stop, 1);
     for (unsigned i = 0; i < CROWD; i++)
         joined &= selftest_join(t[i]);

@@ -29,6 +29,7 @@
 
 #include <kernel/assert.h>
 #include <kernel/debug.h>
+#include <kernel/epoch.h>
 #include <kernel/irq.h>
 #include <kernel/process.h>
 #include <kernel/trace.h>
@@ -73,7 +74,10 @@ static bool page_is_ours(const struct vmo *anon, const struct page *p, bool excl
 static struct page *object_page(const struct vmo *object, uint64_t index) {
     if (object->kind != VMO_ANONYMOUS || index >= pages_in(atomic_load_explicit(&object->size, memory_order_acquire)))
         return NULL;
-    return slots_peek(&object->slots, index);
+    epoch_enter();
+    struct page *p = slots_peek(&object->slots, index);
+    epoch_exit();
+    return p;
 }
 
 // A page for the slot above what the lower layer has at va.
@@ -184,7 +188,9 @@ static inv_status_t fault_physical(struct aspace *as, struct mapping *m, vaddr_t
 static void around_layer(const struct slot_table *t, uint64_t first, size_t n, struct page **pages) {
     struct page *found[AROUND_PAGES];
 
+    epoch_enter();
     slots_peek_window(t, first, n, found);
+    epoch_exit();
     for (size_t i = 0; i < n; i++)
         if (!pages[i])
             pages[i] = found[i];

@@ -12,7 +12,9 @@
 // is lower):
 //  (1) under the lock: the old table is kept by sharing it, the slots are cleared (and the size is set);
 //  (2) without it: vmo_unmap_range removes the entries from every address space and flushes;
-//  (3) the old table is released, and the nodes and pages with it.
+//  (3) the old table is released, and the nodes and pages with it. A node that stayed in the table, shared with the old
+//      one, may have been replaced by a copy since (1), and would go here under a fault that looks through it: peeks are
+//      inside an epoch, and one passes first, with the lock held, so that nothing is replaced meanwhile.
 // A fault on a page that is there looks at size and slots without the object's lock, under its as->lock, which it holds
 // until the entry is written. If it looked before (1), the pass of (2) has yet to come to its address space, waits for
 // as->lock, and removes the entry; until then (3) keeps what it found. If the pass has been there, or its mapping is
@@ -38,6 +40,7 @@
 #include <kernel/assert.h>
 #include <kernel/aspace.h>
 #include <kernel/cpu.h>
+#include <kernel/epoch.h>
 #include <kernel/job.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
@@ -286,9 +289,19 @@ static inv_status_t cut_slots(struct vmo *v, uint64_t first, uint64_t last, stru
 
 // Steps (2) and (3), without the lock.
 static void cut_finish(struct vmo *v, uint64_t first, uint64_t last, bool mapped, struct slot_table *old) {
-    if (mapped)
-        vmo_unmap_range(v, first, last);
+    if (!mapped) {
+        slots_release(old);
+        return;
+    }
+    vmo_unmap_range(v, first, last);
+    mutex_lock(&v->lock);
+    spin_lock(&v->mappings_lock);
+    bool seen = !list_empty(&v->mappings);
+    spin_unlock(&v->mappings_lock);
+    if (seen)
+        epoch_synchronize();
     slots_release(old);
+    mutex_unlock(&v->lock);
 }
 
 static inv_status_t vmo_grow_locked(struct vmo *v, uint64_t size) {

@@ -5,6 +5,10 @@
 #include "testing.h"
 #include <sys/ioctl.h>
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <stdio.h>
+#include <fcntl.h>
 #include <sys/timerfd.h>
 
 #ifndef TFD_IOC_SET_TICKS
@@ -220,7 +224,20 @@ static void clock_set(void) {
     close(shared);
 }
 
+// A file without a place in the tree cannot be opened through its name in /proc.
+static void opened_by_name(void) {
+    char path[64];
+    int fds[] = {timerfd_create(CLOCK_MONOTONIC, 0), eventfd(0, 0), epoll_create1(0)};
+    const char *const names[] = {"a timer", "an event", "an epoll"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[i]);
+        say_call(names[i], open(path, O_RDONLY));
+        close(fds[i]);
+    }
+}
+
 int main(void) {
+    opened_by_name();
     arguments();
     expiries();
     clock_set();

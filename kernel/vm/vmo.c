@@ -316,7 +316,7 @@ static inv_status_t vmo_grow_locked(struct vmo *v, uint64_t size) {
 }
 
 inv_status_t vmo_resize(struct vmo *v, uint64_t size) {
-    struct slot_table old = {0};
+    struct slot_table old = {.depth = 0};
 
     if (size > VMO_MAX_SIZE || v->kind != VMO_ANONYMOUS)
         return INV_ERR_RANGE;
@@ -343,7 +343,7 @@ inv_status_t vmo_resize(struct vmo *v, uint64_t size) {
 }
 
 inv_status_t vmo_zero_range(struct vmo *v, uint64_t offset, uint64_t length) {
-    struct slot_table old = {0};
+    struct slot_table old = {.depth = 0};
 
     if (v->kind != VMO_ANONYMOUS || offset + length < offset)
         return INV_ERR_RANGE;

@@ -54,14 +54,18 @@ struct flush_request {
 static uint64_t flush_word(uint32_t id, uint64_t sequence) {
     return (uint64_t)id << 32 | (uint32_t)sequence;
 }
+
+static void audit_publish(struct cpu *c, uint64_t sequence) {
+    atomic_store_explicit(&c->tlb_done, c->aspace ? flush_word(c->aspace->id, sequence) : 0, memory_order_release);
+}
+#else
+#define audit_publish(c, sequence) ((void)0)
 #endif
 
 // Interrupts off.
 static void cpu_publish(struct cpu *c, uint64_t sequence) {
     c->tlb_flush_seq = sequence;
-#ifdef CONFIG_DEBUG
-    atomic_store_explicit(&c->tlb_done, c->aspace ? flush_word(c->aspace->id, sequence) : 0, memory_order_release);
-#endif
+    audit_publish(c, sequence);
 }
 
 // Loads the table of to (NULL: the kernel's) on this processor. Interrupts off.

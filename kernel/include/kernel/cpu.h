@@ -26,8 +26,8 @@ struct cpu {
     struct arch_cpu arch; // first: assembly knows its offsets
     struct run_queue *run_queue;
     struct thread *idle;
-    struct aspace *aspace; // whose table is loaded (NULL: the kernel's); this processor, interrupts off
-    bool aspace_lazy;      // the table is kept though a kernel thread runs; this processor, interrupts off
+    struct aspace *aspace;     // whose table is loaded (NULL: the kernel's); this processor, interrupts off
+    bool aspace_lazy;          // the table is kept though a kernel thread runs; this processor, interrupts off
     uint64_t tlb_flush_seq;    // flushes of aspace up to this sequence were done here; the same
     _Atomic uint64_t tlb_done; // debug audit: both of these, read anywhere (kernel/vm/shootdown.c)
     struct page_cache_cpu *page_cache;

@@ -52,8 +52,9 @@ struct page {
         uint64_t table_occupancy; // PAGE_TABLE: bit n: one of its entries 8n to 8n+7 is in use (arch/mmu.h)
     };
     union {
-        _Atomic uint64_t unmap_flush; // debug audit: the flush that the last unmap needs, 0: none (kernel/vm/shootdown.c)
-        void *slab_free;              // PAGE_SLAB: first free object
+        _Atomic uint64_t
+            unmap_flush; // debug audit: the flush that the last unmap needs, 0: none (kernel/vm/shootdown.c)
+        void *slab_free; // PAGE_SLAB: first free object
     };
 };
 

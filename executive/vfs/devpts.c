@@ -20,12 +20,12 @@
 
 #include "file.h"
 #include "inode.h"
+#include "options.h"
 #include "walk.h"
 
 #define DEVPTS_MAGIC     0x1cd1
 #define PTMX_DEVICE      DEVNO(5, 2)
 #define INSTANCE_MAX     (1u << 20) // of the option max
-#define OPTION_LENGTH    64
 #define INO_ROOT         1
 #define INO_PTMX         2
 #define INO_FIRST        3 // of number 0; also its position in the directory
@@ -68,58 +68,35 @@ static struct devpts *devpts_of(const struct superblock *sb) {
 
 // --- options ----------------------------------------------------------------------------------------------------------
 
-static inv_status_t option_number(const char *text, unsigned base, uint64_t most, uint32_t *out) {
-    const char *end;
-    uint64_t n;
-    if (string_to_u64(text, &end, base, &n) != INV_OK || *end != 0 || n > most)
-        return INV_ERR_INVALID;
-    *out = (uint32_t)n;
-    return INV_OK;
-}
-
-static inv_status_t option_apply(char *key, struct devpts_options *o) {
-    char *value = strchr(key, '=');
+static inv_status_t option_apply(const char *key, const char *value, void *arg) {
+    struct devpts_options *o = arg;
     inv_status_t s;
     if (value == NULL)
         return strcmp(key, "newinstance") == 0 ? INV_OK : INV_ERR_INVALID; // every mount is one
-    *value++ = 0;
     if (strcmp(key, "uid") == 0) {
         o->has_uid = true;
-        return option_number(value, 10, UINT32_MAX - 1, &o->uid);
+        return mount_option_number(value, 10, UINT32_MAX - 1, &o->uid);
     }
     if (strcmp(key, "gid") == 0) {
         o->has_gid = true;
-        return option_number(value, 10, UINT32_MAX - 1, &o->gid);
+        return mount_option_number(value, 10, UINT32_MAX - 1, &o->gid);
     }
     if (strcmp(key, "mode") == 0) {
-        s = option_number(value, 8, UINT32_MAX, &o->mode);
+        s = mount_option_number(value, 8, UINT32_MAX, &o->mode);
         o->mode &= 07777;
         return s;
     }
     if (strcmp(key, "ptmxmode") == 0) {
-        s = option_number(value, 8, UINT32_MAX, &o->ptmx_mode);
+        s = mount_option_number(value, 8, UINT32_MAX, &o->ptmx_mode);
         o->ptmx_mode &= 07777;
         return s;
     }
-    return strcmp(key, "max") == 0 ? option_number(value, 10, INSTANCE_MAX, &o->max) : INV_ERR_INVALID;
+    return strcmp(key, "max") == 0 ? mount_option_number(value, 10, INSTANCE_MAX, &o->max) : INV_ERR_INVALID;
 }
 
 static inv_status_t options_parse(const char *text, struct devpts_options *o) {
-    char one[OPTION_LENGTH];
     *o = (struct devpts_options){.mode = 0600, .max = INSTANCE_MAX};
-    while (text != NULL && *text != 0) {
-        const char *comma = strchr(text, ',');
-        size_t n = comma != NULL ? (size_t)(comma - text) : strlen(text);
-        if (n >= sizeof(one))
-            return INV_ERR_INVALID;
-        memcpy(one, text, n);
-        one[n] = 0;
-        inv_status_t s = n != 0 ? option_apply(one, o) : INV_OK;
-        if (s != INV_OK)
-            return s;
-        text += n + (comma != NULL);
-    }
-    return INV_OK;
+    return mount_options_each(text, option_apply, o);
 }
 
 static void devpts_show_options(struct superblock *sb, char *buffer, size_t size) {

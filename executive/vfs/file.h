@@ -39,7 +39,8 @@ static inline inv_status_t file_leases_break(struct inode *i, bool write, bool n
     return likely(list_empty(&i->leases)) ? INV_OK : file_leases_break_slow(i, write, nonblocking);
 }
 void file_lease_drop(struct file *f);
-bool file_lease_describe(unsigned n, struct file_lock_description *out); // the n-th; its number is the caller's to set
+// The n-th lease, of f if that is not NULL; its number is the caller's to set.
+bool file_lease_describe(const struct file *f, unsigned n, struct file_lock_description *out);
 extern const struct mapping_owner_ops file_writing_owner_ops;            // memory_file.c
 // Modes of fallocate: numbers of Linux's FALLOC_FL_*.
 #define FALLOCATE_KEEP_SIZE  0x01u

@@ -306,12 +306,12 @@ inv_status_t file_leases_break_slow(struct inode *i, bool write, bool nonblockin
 
 // --- for /proc/locks --------------------------------------------------------------------------------------------------
 
-bool file_lease_describe(unsigned n, struct file_lock_description *out) {
+bool file_lease_describe(const struct file *f, unsigned n, struct file_lock_description *out) {
     struct lease *l;
     bool found = false;
     spin_lock(&lease_table);
     list_for_each(l, &all_leases, all_node) {
-        if (n-- != 0)
+        if ((f != NULL && l->file != f) || n-- != 0)
             continue;
         const struct inode *i = l->file->inode;
         *out = (struct file_lock_description){.kind = FILE_LOCK_KIND_LEASE,

@@ -26,6 +26,7 @@ struct record_lock {
     struct inode *inode; // counted by the file through which it was set
     uint64_t start, end; // inclusive
     const void *owner;
+    const struct file *file; // through which it was set: compared only
     uint32_t pid;
     uint8_t type;
     bool flock, description;
@@ -89,8 +90,9 @@ static void discard_locked(struct record_lock *l, struct list_node *garbage) {
 
 // Sets or clears the range for the owner. spare: two locks from the caller, for the range itself and for a split; those used become NULL.
 // Locks that are no longer needed go to garbage. True if something was loosened (sleepers may try again).
-static bool apply_locked(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+static bool apply_locked(struct file *f, const struct file_lock_request *r, struct record_lock *spare[2],
                          struct list_node *garbage) {
+    struct inode *i = f->inode;
     struct record_lock *l, *next, *joined = NULL;
     uint64_t start = r->start, end = r->end;
     bool loosened = false;
@@ -135,6 +137,7 @@ static bool apply_locked(struct inode *i, const struct file_lock_request *r, str
                                        .job = joined->job,
                                        .end = end,
                                        .owner = r->owner,
+                                       .file = f,
                                        .pid = r->pid,
                                        .type = (uint8_t)r->type,
                                        .flock = r->flock,
@@ -207,14 +210,15 @@ static void flock_give_back_locked(struct inode *i, const struct file_lock_reque
 }
 
 // Tries once. SHOULD_WAIT: b is on the list of the blocked.
-static inv_status_t try_locked(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+static inv_status_t try_locked(struct file *f, const struct file_lock_request *r, struct record_lock *spare[2],
                                struct list_node *garbage, struct blocked *b, bool *out_loosened) {
+    struct inode *i = f->inode;
     if (r->flock)
         flock_give_back_locked(i, r, garbage);
     *out_loosened = !list_empty(garbage);
     struct record_lock *l = r->type != FILE_LOCK_UNLOCK ? conflict_locked(i, r) : NULL;
     if (l == NULL) {
-        *out_loosened |= apply_locked(i, r, spare, garbage);
+        *out_loosened |= apply_locked(f, r, spare, garbage);
         return INV_OK;
     }
     if (!r->wait)
@@ -228,18 +232,18 @@ static inv_status_t try_locked(struct inode *i, const struct file_lock_request *
     return INV_ERR_SHOULD_WAIT;
 }
 
-static inv_status_t try_once(struct inode *i, const struct file_lock_request *r, struct record_lock *spare[2],
+static inv_status_t try_once(struct file *f, const struct file_lock_request *r, struct record_lock *spare[2],
                              struct blocked *b) {
     struct list_node garbage = LIST_INIT(garbage);
     bool loosened = false;
     spin_lock(&lock_table);
-    inv_status_t s = try_locked(i, r, spare, &garbage, b, &loosened);
+    inv_status_t s = try_locked(f, r, spare, &garbage, b, &loosened);
     if (s != INV_ERR_SHOULD_WAIT)
         list_remove(&b->node);
     spin_unlock(&lock_table);
     garbage_free(&garbage);
     if (loosened)
-        waitq_wake(queue_of(i), UINT32_MAX, 0);
+        waitq_wake(queue_of(f->inode), UINT32_MAX, 0);
     return s;
 }
 
@@ -250,7 +254,7 @@ inv_status_t file_lock(struct file *f, const struct file_lock_request *r) {
     inv_status_t s = INV_ERR_NO_MEMORY, waited = INV_OK;
     if (spare[0] != NULL && spare[1] != NULL) {
         atomic_fetch_or_explicit(&f->holds, FILE_HOLDS_LOCKS, memory_order_relaxed);
-        WAIT_EVENT(queue_of(i), (s = try_once(i, r, spare, &b)) != INV_ERR_SHOULD_WAIT, WAIT_INTERRUPTIBLE,
+        WAIT_EVENT(queue_of(i), (s = try_once(f, r, spare, &b)) != INV_ERR_SHOULD_WAIT, WAIT_INTERRUPTIBLE,
                    NSTIME_NEVER, waited);
         if (waited != INV_OK) {
             s = INV_ERR_RESTART;
@@ -293,12 +297,14 @@ void file_locks_drop(struct file *f, const void *owner, bool flock) {
     waitq_wake(queue_of(f->inode), UINT32_MAX, 0);
 }
 
-// --- for /proc/locks --------------------------------------------------------------------------------------------------
+// --- for /proc --------------------------------------------------------------------------------------------------------
+
+static enum file_lock_kind kind_of(bool flock, bool description) {
+    return flock ? FILE_LOCK_KIND_FLOCK : description ? FILE_LOCK_KIND_DESCRIPTION : FILE_LOCK_KIND_RECORD;
+}
 
 static void describe_lock(const struct record_lock *l, struct file_lock_description *out) {
-    *out = (struct file_lock_description){.kind = l->flock         ? FILE_LOCK_KIND_FLOCK
-                                                  : l->description ? FILE_LOCK_KIND_DESCRIPTION
-                                                                   : FILE_LOCK_KIND_RECORD,
+    *out = (struct file_lock_description){.kind = kind_of(l->flock, l->description),
                                           .type = l->type,
                                           .pid = l->pid,
                                           .device = l->inode->superblock->device,
@@ -307,42 +313,81 @@ static void describe_lock(const struct record_lock *l, struct file_lock_descript
                                           .end = l->end};
 }
 
-// The n-th of all: a lock, or one that waits for it.
-static bool find_locked(unsigned n, unsigned *out_lines, unsigned *out_number, struct file_lock_description *out) {
-    const struct record_lock *l;
-    const struct blocked *b;
-    unsigned at = 0, number = 0;
-    list_for_each(l, &all_locks, all_node) {
-        number++;
-        describe_lock(l, out);
-        out->number = number;
-        if (at++ == n)
-            return true;
-        list_for_each(b, &blocked_list, node) {
-            if (b->in_way != l)
-                continue;
-            if (at++ == n) {
-                out->blocked = true;
-                out->type = b->request->type;
-                out->pid = b->request->pid;
-                out->start = b->request->start;
-                out->end = b->request->end;
-                return true;
-            }
-        }
-    }
-    *out_lines = at;
-    *out_number = number;
-    return false;
+// Who waits for a lock is told as on its file, which is that of the lock.
+static void describe_blocked(const struct file_lock_request *r, struct file_lock_description *inout) {
+    inout->kind = kind_of(r->flock, r->description);
+    inout->blocked = true;
+    inout->type = r->type;
+    inout->pid = r->pid;
+    inout->start = r->start;
+    inout->end = r->end;
 }
 
-bool file_lock_describe(unsigned n, struct file_lock_description *out) {
-    unsigned number = 0, lines = 0;
+// Lines go to out from the one with number *skip on (which is counted down), as many as it holds.
+struct lines {
+    struct file_lock_description *out;
+    unsigned skip, room, used, number; // number: of the last lock
+};
+
+// The place of the next line, which is that of a lock or of one that waits for it; NULL: it is left out.
+static struct file_lock_description *line_next(struct lines *l) {
+    if (l->skip != 0) {
+        l->skip--;
+        return NULL;
+    }
+    return &l->out[l->used++];
+}
+
+static void describe_all_locked(struct lines *lines) {
+    const struct record_lock *l;
+    const struct blocked *b;
+    struct file_lock_description *d;
+    list_for_each(l, &all_locks, all_node) {
+        if (lines->used == lines->room)
+            return;
+        lines->number++;
+        if ((d = line_next(lines)) != NULL) {
+            describe_lock(l, d);
+            d->number = lines->number;
+        }
+        list_for_each(b, &blocked_list, node) {
+            if (b->in_way != l || lines->used == lines->room || (d = line_next(lines)) == NULL)
+                continue;
+            describe_lock(l, d);
+            describe_blocked(b->request, d);
+            d->number = lines->number;
+        }
+    }
+}
+
+static void describe_file_locked(const struct file *f, const void *table, bool flock, struct lines *lines) {
+    const struct record_lock *l;
+    struct file_lock_description *d;
+    list_for_each(l, &f->inode->locks, node) {
+        if (lines->used == lines->room)
+            return;
+        if (l->file != f || l->flock != flock || (l->owner != f && l->owner != table))
+            continue;
+        lines->number++;
+        if ((d = line_next(lines)) != NULL) {
+            describe_lock(l, d);
+            d->number = lines->number;
+        }
+    }
+}
+
+unsigned file_lock_describe(const struct file *f, const void *table, unsigned from, struct file_lock_description *out,
+                            unsigned count) {
+    struct lines lines = {.out = out, .skip = from, .room = count};
     spin_lock(&lock_table);
-    bool found = find_locked(n, &lines, &number, out);
+    if (f != NULL) {
+        describe_file_locked(f, table, true, &lines);
+        describe_file_locked(f, table, false, &lines);
+    } else {
+        describe_all_locked(&lines);
+    }
     spin_unlock(&lock_table);
-    if (found || !file_lease_describe(n - lines, out))
-        return found;
-    out->number = number + n - lines + 1;
-    return true;
+    for (unsigned n = lines.skip; lines.used < count && file_lease_describe(f, n, &out[lines.used]); n++)
+        out[lines.used++].number = lines.number + n + 1;
+    return lines.used;
 }

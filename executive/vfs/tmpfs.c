@@ -13,12 +13,12 @@
 #include <kernel/string.h>
 
 #include "boot.h"
+#include "options.h"
 #include "tmpfs.h"
 
-#define TMPFS_MAGIC   0x01021994
-#define BOGO_DIRENT   20 // what Linux says an entry takes
-#define OPTION_LENGTH 64
-#define INODE_XATTRS  1024 // bytes of extended attributes for each inode that may be
+#define TMPFS_MAGIC  0x01021994
+#define BOGO_DIRENT  20   // what Linux says an entry takes
+#define INODE_XATTRS 1024 // bytes of extended attributes for each inode that may be
 
 // --- inodes -----------------------------------------------------------------------------------------------------------
 
@@ -157,22 +157,12 @@ static inv_status_t option_size(const char *text, uint64_t of, uint64_t *out) {
     return INV_OK;
 }
 
-static inv_status_t option_number(const char *text, unsigned base, uint64_t most, uint32_t *out) {
-    const char *end;
-    uint64_t n;
-    if (string_to_u64(text, &end, base, &n) != INV_OK || *end != 0 || n > most)
-        return INV_ERR_INVALID;
-    *out = (uint32_t)n;
-    return INV_OK;
-}
-
-static inv_status_t option_apply(char *key, struct tmpfs_options *o) {
+static inv_status_t option_apply(const char *key, const char *value, void *arg) {
+    struct tmpfs_options *o = arg;
     struct page_stats stats;
     uint64_t n;
-    char *value = strchr(key, '=');
     if (value == NULL) // flags that Linux takes and that change nothing here
         return strcmp(key, "inode64") == 0 || strcmp(key, "inode32") == 0 ? INV_OK : INV_ERR_INVALID;
-    *value++ = 0;
     page_get_stats(&stats);
     if (strcmp(key, "size") == 0 || strcmp(key, "nr_blocks") == 0) {
         bool bytes = key[0] == 's';
@@ -189,14 +179,14 @@ static inv_status_t option_apply(char *key, struct tmpfs_options *o) {
         return s;
     }
     if (strcmp(key, "mode") == 0) {
-        inv_status_t s = option_number(value, 8, UINT32_MAX, &o->mode);
+        inv_status_t s = mount_option_number(value, 8, UINT32_MAX, &o->mode);
         o->mode &= 07777;
         return s;
     }
     if (strcmp(key, "uid") == 0)
-        return option_number(value, 10, UINT32_MAX - 1, &o->uid);
+        return mount_option_number(value, 10, UINT32_MAX - 1, &o->uid);
     if (strcmp(key, "gid") == 0)
-        return option_number(value, 10, UINT32_MAX - 1, &o->gid);
+        return mount_option_number(value, 10, UINT32_MAX - 1, &o->gid);
     if (strcmp(key, "huge") == 0) // there are no huge pages: what is asked for is as good as never
         return strcmp(value, "never") == 0 || strcmp(value, "always") == 0 || strcmp(value, "within_size") == 0 ||
                        strcmp(value, "advise") == 0
@@ -207,28 +197,11 @@ static inv_status_t option_apply(char *key, struct tmpfs_options *o) {
     return INV_ERR_INVALID;
 }
 
-static inv_status_t options_parse(const char *text, struct tmpfs_options *o) {
-    char one[OPTION_LENGTH];
-    while (text != NULL && *text != 0) {
-        const char *comma = strchr(text, ',');
-        size_t n = comma != NULL ? (size_t)(comma - text) : strlen(text);
-        if (n >= sizeof(one))
-            return INV_ERR_INVALID;
-        memcpy(one, text, n);
-        one[n] = 0;
-        inv_status_t s = n != 0 ? option_apply(one, o) : INV_OK;
-        if (s != INV_OK)
-            return s;
-        text += n + (comma != NULL);
-    }
-    return INV_OK;
-}
-
 inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char *options) {
     struct page_stats stats;
     page_get_stats(&stats);
     struct tmpfs_options o = {.page_limit = stats.total / 2, .inode_limit = stats.total / 2, .mode = 01777};
-    inv_status_t s = options_parse(options, &o);
+    inv_status_t s = mount_options_each(options, option_apply, &o);
     if (s != INV_OK)
         return s;
     struct tmpfs_mount *m = kzalloc(sizeof(*m));
@@ -282,7 +255,7 @@ static inv_status_t tmpfs_statfs(struct superblock *sb, struct fs_statistics *ou
 static inv_status_t tmpfs_remount(struct superblock *sb, unsigned flags, const char *options) {
     struct tmpfs_mount *m = tmpfs_mount(sb);
     struct tmpfs_options o = {.page_limit = m->page_limit, .inode_limit = m->inode_limit};
-    inv_status_t s = options_parse(options, &o);
+    inv_status_t s = mount_options_each(options, option_apply, &o);
     if (s != INV_OK)
         return s;
     if (o.page_limit < m->pages || o.inode_limit < m->inodes)

@@ -125,6 +125,10 @@ void ipc_key_forget_locked(struct ipc_object *o); // no longer found by key. kin
 
 // Visits all objects in the order of their indices, each counted and locked.
 void ipc_for_each(struct ipc_kind *k, void (*fn)(struct ipc_object *o, void *arg), void *arg);
+// The lines of /proc/sysvipc: write gets heading, then what line makes of each object.
+#define IPC_LINE_SIZE 256u
+void ipc_list(struct ipc_kind *k, const char *heading, void (*line)(struct ipc_object *o, char text[IPC_LINE_SIZE]),
+              linux_ipc_write_fn write, void *arg);
 
 static inline int64_t ipc_now(void) {
     return (int64_t)(clock_wall() / NSEC_PER_SEC);

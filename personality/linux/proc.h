@@ -9,7 +9,7 @@
 //   proc_text.c          the growing text
 //   proc_view.c          one consistent look at a process
 //   proc_process.c, proc_status.c, proc_memory.c, proc_smaps.c, proc_mem.c, proc_descriptors.c           below a process
-//   proc_system.c, proc_machine.c, proc_sysctl.c, proc_invar.c                                           the machine
+//   proc_system.c, proc_machine.c, proc_sysctl.c, proc_invar.c, proc_locks.c                             the machine
 //   sysfs.c              /sys, a second file system from the same tables
 #ifndef LINUX_PROC_H
 #define LINUX_PROC_H
@@ -138,6 +138,8 @@ void proc_show_execdomains(struct proc_text *t, const struct proc_node *n);
 void proc_show_tty_drivers(struct proc_text *t, const struct proc_node *n);
 void proc_show_tty_ldiscs(struct proc_text *t, const struct proc_node *n);
 void proc_show_softirqs(struct proc_text *t, const struct proc_node *n);
+void proc_show_locks(struct proc_text *t, const struct proc_node *n);
+void proc_print_locks(struct proc_text *t, const char *head, const struct file *f, const void *table); // of f alone
 extern const struct file_ops proc_mem_ops, proc_kmsg_ops;
 extern const struct proc_entry proc_ns_children[];
 extern const struct proc_entry proc_sysvipc_children[];

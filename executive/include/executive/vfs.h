@@ -566,7 +566,8 @@ must_check inv_status_t file_lock(struct file *f,
                                   const struct file_lock_request *r); // TRY_AGAIN, DEADLOCK, NO_MEMORY, RESTART
 void file_lock_test(struct file *f,
                     struct file_lock_request *r); // F_GETLK: r becomes what is in the way, or FILE_LOCK_UNLOCK
-// For /proc/locks: the n-th line, n from 0; a lock that waits follows the one in its way and has its number. False: there are no more.
+// For /proc: count lines of all locks from the one numbered from (from 0) on; one that waits follows the lock in its way and has its number. f not NULL: only
+// the locks set through f that belong to it or to table. Returns how many there are, less than count at the end.
 enum file_lock_kind { FILE_LOCK_KIND_RECORD, FILE_LOCK_KIND_DESCRIPTION, FILE_LOCK_KIND_FLOCK, FILE_LOCK_KIND_LEASE };
 struct file_lock_description {
     enum file_lock_kind kind;
@@ -576,7 +577,8 @@ struct file_lock_description {
     devno_t device;
     uint64_t ino, start, end; // inclusive; end INT64_MAX: EOF
 };
-bool file_lock_describe(unsigned n, struct file_lock_description *out);
+unsigned file_lock_describe(const struct file *f, const void *table, unsigned from, struct file_lock_description *out,
+                            unsigned count);
 
 // Leases (executive/vfs/lease.c). A lease belongs to an open file; who opens the file so that it conflicts, or cuts it, makes the holder be signalled and waits
 // until the lease is given back, or for file_lease_break_seconds. TRY_AGAIN (others have it open, or another's lease), ACCESS, INVALID, NO_MEMORY.

@@ -202,6 +202,26 @@ void ipc_for_each(struct ipc_kind *k, void (*fn)(struct ipc_object *o, void *arg
     }
 }
 
+struct listing {
+    void (*line)(struct ipc_object *o, char text[IPC_LINE_SIZE]);
+    linux_ipc_write_fn write;
+    void *arg;
+};
+
+static void list_one(struct ipc_object *o, void *arg) {
+    const struct listing *l = arg;
+    char text[IPC_LINE_SIZE];
+    l->line(o, text);
+    l->write(l->arg, text);
+}
+
+void ipc_list(struct ipc_kind *k, const char *heading, void (*line)(struct ipc_object *o, char text[IPC_LINE_SIZE]),
+              linux_ipc_write_fn write, void *arg) {
+    struct listing l = {line, write, arg};
+    write(arg, heading);
+    ipc_for_each(k, list_one, &l);
+}
+
 // --- permissions ---
 
 bool ipc_permitted(const struct ipc_object *o, unsigned want) {

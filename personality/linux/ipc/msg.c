@@ -511,26 +511,17 @@ int64_t linux_msgctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc/msg ---
 
-struct listing {
-    linux_ipc_write_fn write;
-    void *arg;
-};
-
-static void line(struct ipc_object *o, void *arg) {
-    const struct listing *l = arg;
-    char text[256];
+static void line(struct ipc_object *o, char text[IPC_LINE_SIZE]) {
     const struct msg_queue *q = queue_of(o);
 
-    snprintf(text, sizeof(text), "%10d %10d  %4o  %10lu %10lu %5d %5d %5u %5u %5u %5u %10lu %10lu %10lu\n", o->key,
+    snprintf(text, IPC_LINE_SIZE, "%10d %10d  %4o  %10lu %10lu %5d %5d %5u %5u %5u %5u %10lu %10lu %10lu\n", o->key,
              o->id, o->mode, q->bytes, q->count, q->last_sender, q->last_receiver, o->uid, o->gid, o->cuid, o->cgid,
              (uint64_t)q->sent, (uint64_t)q->received, (uint64_t)q->changed);
-    l->write(l->arg, text);
 }
 
 void linux_msg_list(linux_ipc_write_fn write, void *arg) {
-    struct listing l = {write, arg};
-
-    write(arg, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      "
-               "rtime      ctime\n");
-    ipc_for_each(&msg_kind, line, &l);
+    ipc_list(&msg_kind,
+             "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      "
+             "rtime      ctime\n",
+             line, write, arg);
 }

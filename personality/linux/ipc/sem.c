@@ -515,24 +515,14 @@ int64_t linux_semctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc/sem ---
 
-struct listing {
-    linux_ipc_write_fn write;
-    void *arg;
-};
-
-static void line(struct ipc_object *o, void *arg) {
-    const struct listing *l = arg;
-    char text[256];
+static void line(struct ipc_object *o, char text[IPC_LINE_SIZE]) {
     const struct sem_set *s = sem_set_of(o);
 
-    snprintf(text, sizeof(text), "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", o->key, o->id, o->mode, s->count,
+    snprintf(text, IPC_LINE_SIZE, "%10d %10d  %4o %10u %5u %5u %5u %5u %10lu %10lu\n", o->key, o->id, o->mode, s->count,
              o->uid, o->gid, o->cuid, o->cgid, (uint64_t)s->operated, (uint64_t)s->changed);
-    l->write(l->arg, text);
 }
 
 void linux_sem_list(linux_ipc_write_fn write, void *arg) {
-    struct listing l = {write, arg};
-
-    write(arg, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n");
-    ipc_for_each(&sem_kind, line, &l);
+    ipc_list(&sem_kind, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n", line,
+             write, arg);
 }

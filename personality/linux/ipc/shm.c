@@ -536,14 +536,7 @@ int64_t linux_shmctl(struct arch_frame *f) {
 
 // --- /proc/sysvipc ---
 
-struct listing {
-    linux_ipc_write_fn write;
-    void *arg;
-};
-
-static void line(struct ipc_object *o, void *arg) {
-    const struct listing *l = arg;
-    char text[256];
+static void line(struct ipc_object *o, char text[IPC_LINE_SIZE]) {
     struct shm_segment *s = segment_of(o);
 
     irq_flags_t flags = spin_lock_irq(&s->spin);
@@ -551,19 +544,16 @@ static void line(struct ipc_object *o, void *arg) {
     unsigned attached = s->attached;
     int64_t attach_time = s->attach_time, detach_time = s->detach_time;
     spin_unlock_irq(&s->spin, flags);
-    snprintf(text, sizeof(text), "%10d %10d  %4o %21lu %5u %5u  %5u %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21u\n",
+    snprintf(text, IPC_LINE_SIZE, "%10d %10d  %4o %21lu %5u %5u  %5u %5u %5u %5u %5u %10lu %10lu %10lu %21lu %21u\n",
              o->key, o->id, o->mode, s->size, s->creator, last, attached, o->uid, o->gid, o->cuid, o->cgid,
              (uint64_t)attach_time, (uint64_t)detach_time, (uint64_t)s->changed,
              atomic_load_explicit(&s->vmo->resident, memory_order_relaxed) * PAGE_SIZE, 0u);
-    l->write(l->arg, text);
 }
 
 void linux_shm_list(linux_ipc_write_fn write, void *arg) {
-    struct listing l = {write, arg};
-
-    write(
-        arg,
+    ipc_list(
+        &shm_kind,
         "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      "
-        "dtime      ctime                   rss                  swap\n");
-    ipc_for_each(&shm_kind, line, &l);
+        "dtime      ctime                   rss                  swap\n",
+        line, write, arg);
 }

@@ -108,13 +108,14 @@ static void info_show(struct proc_text *t, const struct proc_node *n) {
         return;
     struct fd_table *files = proc_files(n->process, 0);
     bool close_on_exec = false;
-    if (files != NULL) {
+    if (files != NULL)
         (void)!fd_get_flags(files, n->number, &close_on_exec);
-        fd_table_put(files);
-    }
     proc_print(t, "pos:\t%lu\nflags:\t0%o\nmnt_id:\t%u\nino:\t%lu\n", f->position,
                (f->flags & ~O_CLOEXEC_) | (close_on_exec ? O_CLOEXEC_ : 0), mount_number(f->path.mount), f->inode->ino);
     struct info_sink sink = {.sink.write = info_write, .text = t};
+    proc_print_locks(t, "lock:\t", f, files);
+    if (files != NULL)
+        fd_table_put(files);
     if (f->ops != NULL && f->ops->show != NULL && !(f->flags & O_PATH_))
         f->ops->show(f, &sink.sink);
     file_put(f);

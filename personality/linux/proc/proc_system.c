@@ -253,6 +253,7 @@ const struct proc_entry proc_root_children[] = {
     {.name = "invar", .mode = 0555, .kind = PROC_DIRECTORY, .children = proc_invar_children},
     {.name = "kmsg", .mode = 0400, .file_ops = &proc_kmsg_ops},
     {.name = "loadavg", .mode = 0444, .show = show_loadavg},
+    {.name = "locks", .mode = 0444, .show = proc_show_locks},
     {.name = "meminfo", .mode = 0444, .show = proc_show_meminfo},
     {.name = "misc", .mode = 0444, .show = proc_show_nothing},
     {.name = "modules", .mode = 0444, .show = proc_show_nothing},

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Futexes with priority inheritance: LOCK_PI, TRYLOCK_PI, UNLOCK_PI, WAIT_REQUEUE_PI, CMP_REQUEUE_PI. docs/futexes.md gives the theory. Context: system call.
+// Futexes with priority inheritance: LOCK_PI, TRYLOCK_PI, UNLOCK_PI; what threads wait for and own. futex_pi_requeue.c has condition variables.
+// docs/futexes.md gives the theory. Context: system call.
 //
 // The word holds its owner's number, so a lock without waiters is user memory alone. While threads wait for it there is a struct futex_pi: its owner, and the
 // waiters by priority. The owner inherits the priority of the most urgent waiter of all that it owns (mutex_lend), and passes it on to the owner of what it
@@ -12,9 +13,9 @@
 //   I2 p is on p->owner->locks.held exactly while it has an owner; t->locks.blocked == w exactly while w is on its lock's waiters.
 //   I3 what an owner has been lent is the greatest priority among the first waiters of all on its held list, and owners are never in a circle.
 //   I4 a thread that has closed its locks owns none, and is given none.
-// Locking: bucket lock → owners_lock (FUTEX_OWNER: all of the above but the list in the bucket) → scheduler. One lock for all, so that a chain is looked at, and
+// Locking: bucket lock → pi_owners_lock (FUTEX_OWNER: all of the above but the list in the bucket) → scheduler. One lock for all, so that a chain is looked at, and
 // changed, as a whole; a lock that nobody waits for never comes here.
-#include "futex.h"
+#include "futex_pi.h"
 
 #include <arch/usercopy.h>
 #include <kernel/mutex.h>
@@ -24,28 +25,9 @@
 #define CHAIN_MAX   1024 // owners looked at: a longer chain counts as a circle
 #define OWNER_PAUSE (200 * NSEC_PER_USEC)
 
-struct futex_pi {
-    struct futex_key key;
-    unsigned users; // bucket lock
-    /* owners_lock: */
-    struct linux_thread *owner; // NULL: it has ended and nobody waited
-    struct list_node held;
-    struct list_node waiters; // futex_pi_waiter.node: the most urgent first
-};
-struct futex_pi_waiter {
-    struct futex_waiter futex;
-    struct linux_thread *thread;
-    /* owners_lock: */
-    struct list_node node;
-    struct futex_pi *pi;
-    uint8_t priority;
-    bool granted; // it is the owner
-    bool died;    // ... of a lock whose owner ended: the word does not say so yet
-};
+struct spinlock pi_owners_lock = SPINLOCK_INIT(LOCK_RANK_FUTEX_OWNER);
 
-static struct spinlock owners_lock = SPINLOCK_INIT(LOCK_RANK_FUTEX_OWNER);
-
-// --- owners and waiters: owners_lock held ---
+// --- owners and waiters: pi_owners_lock held ---
 
 static uint8_t priority_of(const struct linux_thread *t) {
     return atomic_load_explicit(&t->thread->sched.priority, memory_order_relaxed);
@@ -117,7 +99,7 @@ static bool circle(const struct futex_pi *p, const struct linux_thread *t) {
 }
 
 // EDEADLK, or w waits.
-static int64_t block(struct futex_pi *p, struct futex_pi_waiter *w) {
+int64_t pi_block(struct futex_pi *p, struct futex_pi_waiter *w) {
     if (circle(p, w->thread))
         return -LINUX_EDEADLK;
     w->pi = p;
@@ -144,7 +126,7 @@ static void grant(struct futex_pi *p, bool died) {
 }
 
 void linux_futex_pi_exit(struct linux_thread *t) {
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     t->locks.closed = true;
     while (!list_empty(&t->locks.held)) {
         struct futex_pi *p = list_first(&t->locks.held, struct futex_pi, held);
@@ -153,24 +135,24 @@ void linux_futex_pi_exit(struct linux_thread *t) {
         else
             owner_set(p, NULL);
     }
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
 }
 
 void linux_futex_pi_begin(struct linux_thread *t) {
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     t->locks.closed = false;
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
 }
 
 void linux_futex_pi_reprioritise(struct linux_thread *t) {
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     struct futex_pi_waiter *w = t->locks.blocked;
     if (w != NULL) {
         list_remove(&w->node);
         waiter_insert(w->pi, w);
         settle(w->pi);
     }
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
 }
 
 // --- the word ---
@@ -202,7 +184,7 @@ static struct linux_thread *owner_find(uint32_t tid) {
     return t;
 }
 
-static struct futex_waiter *waiter_find(struct futex_bucket *b, const struct futex_key *key) {
+struct futex_waiter *pi_waiter_find(struct futex_bucket *b, const struct futex_key *key) {
     struct futex_waiter *w;
 
     list_for_each(w, &b->waiters, node)
@@ -211,23 +193,9 @@ static struct futex_waiter *waiter_find(struct futex_bucket *b, const struct fut
     return NULL;
 }
 
-// --- taking a lock for a thread: the caller, or one that is requeued ---
+// --- taking a lock for a thread: the caller, or one that is requeued (struct pi_take) ---
 
-struct take {
-    uint64_t address; // of the word, in the caller's memory
-    const struct futex_key *key;
-    struct futex_bucket *bucket;
-    struct linux_thread *thread; // who is to own it
-    struct linux_thread *owner;  // whom the word was seen to name; NULL: nobody. Counted
-    uint32_t owner_tid;
-    struct futex_pi *spare; // memory for the lock's state, taken if it is needed
-    bool proxy;             // thread is not the caller: its lock's state is wanted in any case
-    bool waiters;           // others are going to wait behind it: the word says so
-};
-// What a try comes to, beside an error: with the last three it begins anew, after the word's page was brought in, or a pause.
-enum { TAKE_WAIT, TAKE_OWNED, TAKE_AGAIN, TAKE_TOUCH, TAKE_PAUSE };
-
-static struct futex_pi *state_begin(struct take *k, struct linux_thread *owner) {
+static struct futex_pi *state_begin(struct pi_take *k, struct linux_thread *owner) {
     struct futex_pi *p = k->spare;
 
     k->spare = NULL;
@@ -260,7 +228,7 @@ static int64_t state_check(const struct futex_pi *p, uint32_t word) {
 
 // Bucket lock held. TAKE_OWNED: the thread owns it now, *out is its state if that is wanted. TAKE_WAIT: *out is what it has to wait for. Else an error, or what
 // to do first.
-static int64_t take_locked(struct take *k, struct futex_pi **out) {
+int64_t pi_take_locked(struct pi_take *k, struct futex_pi **out) {
     uint32_t word, tid = (uint32_t)k->thread->pid->number;
     inv_status_t s;
 
@@ -269,7 +237,7 @@ static int64_t take_locked(struct take *k, struct futex_pi **out) {
         return TAKE_TOUCH;
     if ((word & FUTEX_TID_MASK) == tid)
         return -LINUX_EDEADLK;
-    struct futex_waiter *top = waiter_find(k->bucket, k->key);
+    struct futex_waiter *top = pi_waiter_find(k->bucket, k->key);
     if (top != NULL) {
         if (top->pi == NULL)
             return -LINUX_EINVAL;
@@ -297,7 +265,7 @@ static int64_t take_locked(struct take *k, struct futex_pi **out) {
 }
 
 // Looks the owner up that the word names. EFAULT.
-static int64_t take_prepare(struct take *k) {
+int64_t pi_take_prepare(struct pi_take *k) {
     uint32_t word;
 
     if (arch_user_load32((const uint32_t user_ptr *)k->address, &word) != INV_OK)
@@ -309,23 +277,19 @@ static int64_t take_prepare(struct take *k) {
     return k->spare != NULL ? 0 : -LINUX_ENOMEM;
 }
 
-static void take_finish(struct take *k) {
+void pi_take_finish(struct pi_take *k) {
     if (k->owner != NULL)
         object_put(&k->owner->thread->obj);
     k->owner = NULL;
 }
 
 // After a try that begins anew: TAKE_AGAIN, or why not.
-static int64_t take_repeat(struct take *k, int64_t why) {
+int64_t pi_take_repeat(struct pi_take *k, int64_t why) {
     int64_t result = why == TAKE_TOUCH ? word_touch(k->address) : 0;
 
     if (why == TAKE_PAUSE)
         (void)!thread_sleep_until(deadline_after(OWNER_PAUSE), WAIT_KILLABLE);
     return result != 0 ? result : thread_killed(current_thread()) ? -LINUX_EINTR : TAKE_AGAIN;
-}
-
-static bool take_again(int64_t result) {
-    return result >= TAKE_AGAIN;
 }
 
 // --- waiting for a lock ---
@@ -334,9 +298,9 @@ static bool take_again(int64_t result) {
 static struct futex_pi *state_leave(struct futex_pi *p) {
     if (--p->users > 0)
         return NULL;
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     owner_set(p, NULL);
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
     return p;
 }
 
@@ -357,16 +321,16 @@ static int64_t word_inherit(uint64_t address) {
 
 // The word cannot be written, so the lock is not taken: it goes to the next.
 static void pass_on(struct futex_pi *p) {
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     if (first_waiter(p) != NULL)
         grant(p, true);
     else
         owner_set(p, NULL);
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
 }
 
 // w is on the bucket's list and, unless it is granted already, among the waiters. Leaves both. 0: it owns the lock; ETIMEDOUT, EINTR, EFAULT.
-static int64_t pi_sleep(struct futex_pi_waiter *w, uint64_t address, nstime_t deadline) {
+int64_t pi_sleep(struct futex_pi_waiter *w, uint64_t address, nstime_t deadline) {
     inv_status_t s = INV_OK;
     int64_t result = 0;
 
@@ -377,13 +341,13 @@ static int64_t pi_sleep(struct futex_pi_waiter *w, uint64_t address, nstime_t de
         s = thread_sleep(deadline);
     }
     thread_sleep_finish();
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     if (!w->granted) {
         unblock(w);
         settle(w->pi);
         result = s == INV_ERR_TIMED_OUT ? -LINUX_ETIMEDOUT : -LINUX_EINTR;
     }
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
     if (w->died)
         result = word_inherit(address);
     if (w->died && result != 0)
@@ -400,9 +364,9 @@ static int64_t pi_sleep(struct futex_pi_waiter *w, uint64_t address, nstime_t de
 
 // Bucket lock held: w joins the list as a user of p, and waits. EDEADLK.
 static int64_t pi_join(struct futex_bucket *b, struct futex_pi *p, struct futex_pi_waiter *w) {
-    spin_lock(&owners_lock);
-    int64_t result = block(p, w);
-    spin_unlock(&owners_lock);
+    spin_lock(&pi_owners_lock);
+    int64_t result = pi_block(p, w);
+    spin_unlock(&pi_owners_lock);
     if (result == 0) {
         p->users++;
         w->futex.pi = p;
@@ -413,25 +377,25 @@ static int64_t pi_join(struct futex_bucket *b, struct futex_pi *p, struct futex_
 }
 
 // A state that was made and that nobody has joined. Bucket lock held.
-static void state_unused(struct futex_pi *p, struct take *k) {
+void pi_state_unused(struct futex_pi *p, struct pi_take *k) {
     if (p == NULL || p->users != 0)
         return;
-    spin_lock(&owners_lock);
+    spin_lock(&pi_owners_lock);
     owner_set(p, NULL);
-    spin_unlock(&owners_lock);
+    spin_unlock(&pi_owners_lock);
     k->spare = p;
 }
 
-static int64_t take_under_lock(struct take *k, struct futex_pi_waiter *w, bool try) {
+static int64_t take_under_lock(struct pi_take *k, struct futex_pi_waiter *w, bool try) {
     struct futex_pi *p;
 
     spin_lock(&k->bucket->lock);
-    spin_lock(&owners_lock);
-    int64_t result = take_locked(k, &p);
-    spin_unlock(&owners_lock);
+    spin_lock(&pi_owners_lock);
+    int64_t result = pi_take_locked(k, &p);
+    spin_unlock(&pi_owners_lock);
     if (result == TAKE_WAIT) {
         result = try ? -LINUX_EAGAIN : pi_join(k->bucket, p, w);
-        state_unused(p, k);
+        pi_state_unused(p, k);
     }
     spin_unlock(&k->bucket->lock);
     return result;
@@ -440,7 +404,7 @@ static int64_t take_under_lock(struct take *k, struct futex_pi_waiter *w, bool t
 int64_t futex_pi_lock(uint64_t address, bool shared, nstime_t deadline, bool try) {
     struct futex_pi_waiter w = {
         .futex.thread = current_thread(), .futex.bits = FUTEX_MATCH_ANY, .thread = linux_current()};
-    struct take k = {.address = address, .thread = linux_current()};
+    struct pi_take k = {.address = address, .thread = linux_current()};
     struct futex_key key;
     bool counted;
     int64_t result = futex_key_get(address, shared, &key, &counted);
@@ -451,13 +415,13 @@ int64_t futex_pi_lock(uint64_t address, bool shared, nstime_t deadline, bool try
     k.key = &key;
     k.bucket = futex_bucket_of(&key);
     do {
-        result = take_prepare(&k);
+        result = pi_take_prepare(&k);
         if (result == 0)
             result = take_under_lock(&k, &w, try);
-        take_finish(&k);
-        if (take_again(result))
-            result = take_repeat(&k, result);
-    } while (take_again(result));
+        pi_take_finish(&k);
+        if (pi_take_again(result))
+            result = pi_take_repeat(&k, result);
+    } while (pi_take_again(result));
     kfree(k.spare);
     if (result == TAKE_OWNED)
         result = 0;
@@ -471,7 +435,7 @@ int64_t futex_pi_lock(uint64_t address, bool shared, nstime_t deadline, bool try
 
 // Bucket lock held. TAKE_AGAIN, TAKE_TOUCH, EINVAL.
 static int64_t unlock_locked(struct futex_bucket *b, const struct futex_key *key, uint64_t address, uint32_t word) {
-    struct futex_waiter *top = waiter_find(b, key);
+    struct futex_waiter *top = pi_waiter_find(b, key);
     uint32_t seen = word, fresh = 0;
     inv_status_t s;
 
@@ -508,218 +472,16 @@ int64_t futex_pi_unlock(uint64_t address, bool shared) {
             return result;
         struct futex_bucket *b = futex_bucket_of(&key);
         spin_lock(&b->lock);
-        spin_lock(&owners_lock);
+        spin_lock(&pi_owners_lock);
         result = unlock_locked(b, &key, address, word);
-        spin_unlock(&owners_lock);
+        spin_unlock(&pi_owners_lock);
         spin_unlock(&b->lock);
         futex_key_put(&key, counted);
-        if (!take_again(result))
+        if (!pi_take_again(result))
             return result;
         if (result == TAKE_TOUCH && (result = word_touch(address)) != 0)
             return result;
         if (thread_killed(current_thread()))
             return -LINUX_EINTR;
     }
-}
-
-// --- condition variables: a wait for a wake-up that is made a wait for a lock ---
-
-// Woken neither by an owner nor by a requeue: why. Bucket lock was taken: it is off the list.
-static int64_t early_end(inv_status_t s) {
-    return s == INV_ERR_TIMED_OUT ? -LINUX_ETIMEDOUT : s != INV_OK ? -LINUX_ERESTARTNOINTR : -LINUX_EAGAIN;
-}
-
-// Sleeps until it is requeued, woken, or the wait ends early: then it leaves the list. True: it is a waiter of a lock now, or its owner.
-static bool requeue_sleep(struct futex_pi_waiter *w, nstime_t deadline, inv_status_t *out) {
-    inv_status_t s = INV_OK;
-    bool joined;
-
-    for (;;) {
-        thread_sleep_prepare(WAIT_INTERRUPTIBLE);
-        if (*(struct futex_pi *volatile *)&w->futex.pi != NULL || *(volatile bool *)&w->futex.woken || s != INV_OK)
-            break;
-        s = thread_sleep(deadline);
-    }
-    thread_sleep_finish();
-    for (;;) {
-        struct futex_bucket *b = atomic_load(&w->futex.bucket);
-        spin_lock(&b->lock);
-        if (b == atomic_load(&w->futex.bucket)) {
-            joined = w->futex.pi != NULL;
-            if (!joined) {
-                if (!w->futex.woken)
-                    list_remove(&w->futex.node);
-                atomic_fetch_sub_explicit(&b->expected, 1, memory_order_relaxed);
-            }
-            spin_unlock(&b->lock);
-            break;
-        }
-        spin_unlock(&b->lock); // requeued in between
-    }
-    *out = w->futex.woken ? INV_OK : s;
-    return joined;
-}
-
-int64_t futex_pi_wait_requeue(const struct futex_requeue *q, nstime_t deadline) {
-    struct futex_pi_waiter w = {
-        .futex.thread = current_thread(), .futex.bits = FUTEX_MATCH_ANY, .thread = linux_current()};
-    struct futex_key key1, key2;
-    bool counted1, counted2;
-    inv_status_t s;
-
-    if (q->from == q->to)
-        return -LINUX_EINVAL;
-    int64_t result = futex_key_get(q->to, q->shared, &key2, &counted2);
-    if (result != 0)
-        return result;
-    result = futex_key_get(q->from, q->shared, &key1, &counted1);
-    if (result == 0) {
-        w.futex.key = key1;
-        w.futex.requeue_key = &key2;
-        result = futex_enter(&w.futex, q->from, q->wake);
-        if (result == 0 && futex_key_equal(&key1, &key2)) {
-            futex_leave(&w.futex);
-            result = -LINUX_EINVAL;
-        }
-        if (result == 0) {
-            // A signal after the requeue cannot begin anew: the word has changed.
-            result = requeue_sleep(&w, deadline, &s) ? pi_sleep(&w, q->to, deadline) : early_end(s);
-            result = result == -LINUX_EINTR ? -LINUX_EAGAIN : result;
-        }
-        futex_key_put(&key1, counted1);
-    }
-    futex_key_put(&key2, counted2);
-    return result;
-}
-
-struct pi_requeue {
-    const struct futex_requeue *q;
-    struct futex_key from, to;
-    struct futex_bucket *b1, *b2;
-    struct take take;
-    int64_t moved; // how many: out
-};
-
-// Both locks held. w goes from the first list to the second as a user of p.
-static void waiter_move(struct pi_requeue *r, struct futex_pi_waiter *w, struct futex_pi *p) {
-    list_remove(&w->futex.node);
-    w->futex.key = r->to;
-    w->futex.requeue_key = NULL;
-    atomic_fetch_add_explicit(&r->b2->expected, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&r->b1->expected, 1, memory_order_relaxed);
-    futex_enqueue(r->b2, &w->futex);
-    p->users++;
-    w->pi = p;
-    *(struct futex_pi *volatile *)&w->futex.pi = p; // it waits for the lock from here on
-}
-
-// Both locks held: makes the waiters wait for p, which the first of them may own. EINVAL, EDEADLK after some.
-static int64_t waiters_move(struct pi_requeue *r, struct futex_pi *p, bool first_owns) {
-    struct futex_waiter *w, *next;
-
-    r->moved = 0;
-    list_for_each_safe(w, next, &r->b1->waiters, node) {
-        if (r->moved - 1 >= (int64_t)r->q->move)
-            break;
-        if (!futex_key_equal(&w->key, &r->from))
-            continue;
-        if (w->requeue_key == NULL || w->pi != NULL || !futex_key_equal(w->requeue_key, &r->to))
-            return -LINUX_EINVAL;
-        struct futex_pi_waiter *pw = container_of(w, struct futex_pi_waiter, futex);
-        if (first_owns && r->moved == 0) {
-            waiter_move(r, pw, p);
-            *(volatile bool *)&pw->granted = true;
-            sched_wake(pw->thread->thread);
-        } else {
-            spin_lock(&owners_lock);
-            int64_t result = block(p, pw);
-            spin_unlock(&owners_lock);
-            if (result != 0)
-                return result;
-            waiter_move(r, pw, p);
-        }
-        r->moved++;
-    }
-    return 0;
-}
-
-// Both locks held. 0, an error, or TAKE_AGAIN and on.
-static int64_t pi_requeue_locked(struct pi_requeue *r) {
-    struct futex_waiter *top;
-    struct futex_pi *p;
-    uint32_t value;
-
-    if (arch_user_load32_nofault((const uint32_t user_ptr *)r->q->from, &value) != INV_OK)
-        return TAKE_TOUCH;
-    if (value != r->q->expected)
-        return -LINUX_EAGAIN;
-    top = waiter_find(r->b1, &r->from);
-    if (top == NULL)
-        return 0;
-    if (top->requeue_key == NULL || top->pi != NULL || !futex_key_equal(top->requeue_key, &r->to))
-        return -LINUX_EINVAL;
-    r->take.thread = container_of(top, struct futex_pi_waiter, futex)->thread;
-    r->take.proxy = true;
-    r->take.waiters = r->q->move > 0;
-    spin_lock(&owners_lock);
-    int64_t result = take_locked(&r->take, &p);
-    spin_unlock(&owners_lock);
-    if (result < 0 || take_again(result))
-        return result;
-    result = waiters_move(r, p, result == TAKE_OWNED);
-    state_unused(p, &r->take);
-    return result;
-}
-
-static int64_t pi_requeue_try(struct pi_requeue *r) {
-    struct futex_bucket *low = r->b1 < r->b2 ? r->b1 : r->b2, *high = r->b1 < r->b2 ? r->b2 : r->b1;
-
-    int64_t result = take_prepare(&r->take);
-    if (result != 0)
-        return result;
-    spin_lock(&low->lock);
-    if (high != low)
-        spin_lock(&high->lock);
-    result = pi_requeue_locked(r);
-    if (high != low)
-        spin_unlock(&high->lock);
-    spin_unlock(&low->lock);
-    return result;
-}
-
-// Touches both words: it is not known which was missing.
-static int64_t pi_requeue_repeat(struct pi_requeue *r, int64_t why) {
-    uint32_t value;
-
-    if (why == TAKE_TOUCH && arch_user_load32((const uint32_t user_ptr *)r->q->from, &value) != INV_OK)
-        return -LINUX_EFAULT;
-    return take_repeat(&r->take, why);
-}
-
-int64_t futex_pi_requeue(const struct futex_requeue *q) {
-    struct pi_requeue r = {.q = q};
-    bool counted1, counted2;
-
-    if ((int32_t)q->wake < 0 || (int32_t)q->move < 0 || q->from == q->to || q->wake != 1)
-        return -LINUX_EINVAL;
-    int64_t result = futex_key_get(q->from, q->shared, &r.from, &counted1);
-    if (result != 0)
-        return result;
-    result = futex_key_get(q->to, q->shared, &r.to, &counted2);
-    if (result == 0) {
-        r.b1 = futex_bucket_of(&r.from);
-        r.b2 = futex_bucket_of(&r.to);
-        r.take = (struct take){.address = q->to, .key = &r.to, .bucket = r.b2};
-        result = futex_key_equal(&r.from, &r.to) ? -LINUX_EINVAL : TAKE_AGAIN;
-        while (take_again(result)) {
-            result = pi_requeue_try(&r);
-            take_finish(&r.take);
-            if (take_again(result))
-                result = pi_requeue_repeat(&r, result);
-        }
-        kfree(r.take.spare);
-        futex_key_put(&r.to, counted2);
-    }
-    futex_key_put(&r.from, counted1);
-    return result == 0 ? r.moved : result;
 }

@@ -177,7 +177,7 @@ static void machine(void) {
     for (char *at = text; (at = strstr(at, "cpu")); at++) {
         cpus += isdigit((unsigned char)at[3]) != 0;
     }
-    say("stat: processors", "%d", cpus);
+    say_bool("stat: a line for each processor", cpus == sysconf(_SC_NPROCESSORS_ONLN));
     say_form("stat: cpu", "cpu ");
     say_form("stat: ctxt", "ctxt");
     say_form("stat: processes", "processes");

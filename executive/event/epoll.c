@@ -434,6 +434,19 @@ static unsigned set_poll(struct file *file, struct poll_set *set) {
     return mask;
 }
 
+const struct file *epoll_target(struct file *epoll, int fd, unsigned skip) {
+    struct epoll_set *e = epoll_set_of(epoll);
+    const struct file *found = NULL;
+    mutex_lock(&e->mutex);
+    for (struct rb_node *n = rb_first(&e->items); n != NULL && found == NULL; n = rb_next(n)) {
+        const struct epoll_item *i = rb_entry(n, struct epoll_item, node);
+        if (i->fd == fd && skip-- == 0)
+            found = i->file;
+    }
+    mutex_unlock(&e->mutex);
+    return found;
+}
+
 static void set_put(struct epoll_set *e) {
     if (atomic_fetch_sub_explicit(&e->count, 1, memory_order_acq_rel) == 1)
         event_memory_put(e, sizeof(*e), e->job);

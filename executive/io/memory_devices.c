@@ -11,10 +11,15 @@
 #include <kernel/process.h>
 #include <kernel/string.h>
 
-#define MAJOR_MEMORY 1
-#define RNDGETENTCNT 0x80045200u
-#define ENTROPY_BITS 256 // what the pool holds once it is seeded
-#define RANDOM_PIECE 256
+#define MAJOR_MEMORY   1
+#define RNDGETENTCNT   0x80045200u
+#define RNDADDTOENTCNT 0x40045201u
+#define RNDADDENTROPY  0x40085203u
+#define RNDZAPENTCNT   0x5204u
+#define RNDCLEARPOOL   0x5206u
+#define RNDRESEEDCRNG  0x5207u
+#define ENTROPY_BITS   256 // what the pool holds once it is seeded
+#define RANDOM_PIECE   256
 
 // Bytes that moved win over an error that came later.
 static inv_status_t moved_or(size_t done, inv_status_t status) {
@@ -129,12 +134,61 @@ static inv_status_t random_device_write(struct file *file, struct io *io, uint64
     return moved_or(*out_done, status);
 }
 
+// What the pool is told of its own contents: a number of bits that must not be negative.
+static inv_status_t bits_get(uint64_t address, uint32_t *out) {
+    inv_status_t s = arch_user_load32((const uint32_t user_ptr *)address, out);
+
+    return s != INV_OK ? s : (int32_t)*out < 0 ? INV_ERR_INVALID : INV_OK;
+}
+
+// struct rand_pool_info: bits, bytes, and the bytes themselves.
+static inv_status_t entropy_add(uint64_t address) {
+    uint32_t bits, size;
+    char piece[RANDOM_PIECE];
+    inv_status_t s = bits_get(address, &bits);
+
+    if (s == INV_OK)
+        s = arch_user_load32((const uint32_t user_ptr *)(address + 4), &size);
+    if (s == INV_OK && (int32_t)size < 0)
+        s = INV_ERR_FAULT;
+    for (uint32_t at = 0; s == INV_OK && at < size && !thread_killed(current_thread()); at += RANDOM_PIECE) {
+        size_t n = MIN(size - at, (uint32_t)RANDOM_PIECE);
+        s = arch_copy_from_user(piece, (const void user_ptr *)(address + 8 + at), n);
+        if (s == INV_OK)
+            random_mix(piece, n, 0);
+    }
+    if (s == INV_OK)
+        random_mix(NULL, 0, MIN(bits, (uint32_t)ENTROPY_BITS));
+    return s;
+}
+
 static inv_status_t random_device_ioctl(struct file *file, unsigned command, uint64_t argument, int64_t *out_result) {
+    uint32_t bits;
+    inv_status_t s;
+
     (void)file;
-    if (command != RNDGETENTCNT)
-        return INV_ERR_INVALID;
     *out_result = 0;
-    return arch_user_store32((uint32_t user_ptr *)argument, random_seeded() ? ENTROPY_BITS : 0);
+    switch (command) {
+    case RNDGETENTCNT: return arch_user_store32((uint32_t user_ptr *)argument, random_seeded() ? ENTROPY_BITS : 0);
+    case RNDADDTOENTCNT:
+    case RNDADDENTROPY:
+    case RNDZAPENTCNT:
+    case RNDCLEARPOOL:
+    case RNDRESEEDCRNG: break;
+    default: return INV_ERR_INVALID;
+    }
+    if (!token_capable(vfs_current_token(), CAP_SYS_ADMIN))
+        return INV_ERR_NOT_PERMITTED;
+    switch (command) {
+    case RNDADDTOENTCNT:
+        s = bits_get(argument, &bits);
+        if (s == INV_OK)
+            random_mix(NULL, 0, MIN(bits, (uint32_t)ENTROPY_BITS));
+        return s;
+    case RNDADDENTROPY: return entropy_add(argument);
+    case RNDRESEEDCRNG: return random_reseed() ? INV_OK : INV_ERR_NO_DATA;
+    default: return INV_OK; // what is known of the pool cannot be taken away from it
+    }
 }
 
 static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = null_seek};

@@ -116,6 +116,16 @@ void random_mix(const void *data, size_t n, unsigned entropy_bits) {
         waitq_wake(&seed_waiters, UINT32_MAX, 0);
 }
 
+bool random_reseed(void) {
+    irq_flags_t flags = spin_lock_irq(&pool.lock);
+    uint32_t generation = atomic_load_explicit(&pool.generation, memory_order_relaxed);
+
+    if (generation != 0)
+        atomic_store_explicit(&pool.generation, generation + 1 != 0 ? generation + 1 : 1, memory_order_release);
+    spin_unlock_irq(&pool.lock, flags);
+    return generation != 0;
+}
+
 struct waitq *random_seed_waitq(void) {
     return &seed_waiters;
 }

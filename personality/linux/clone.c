@@ -53,9 +53,7 @@ static int64_t flags_check(const struct clone_request *r) {
     if (fl & CLONE_INTO_CGROUP)
         return -LINUX_EBADF; // no descriptor stands for a control group
     // There are no namespaces: refused as by a kernel that was built without them.
-    if (fl & CLONE_NEWTIME)
-        return -LINUX_EINVAL;
-    if (fl & CLONE_NAMESPACES)
+    if (fl & (CLONE_NAMESPACES | CLONE_NEWTIME))
         return token_capable(linux_token(), CAP_SYS_ADMIN) || (fl & CLONE_NEWUSER) ? -LINUX_EINVAL : -LINUX_EPERM;
     return 0;
 }
@@ -340,6 +338,8 @@ static int64_t clone_try(struct arch_frame *f, const struct clone_request *r) {
         linux_process_get(c.process); // the first count is the tree's now, and it may end as soon as it runs
     if (c.core != NULL && linux_limit(LINUX_RLIMIT_CPU) != LINUX_RLIM_INFINITY)
         linux_cpu_limit_watch(c.process);
+    if (c.core != NULL && linux_policy_realtime(linux_current()->policy))
+        linux_rt_limit_watch(c.process);
     counter_add(forks, 1);
     thread_start(c.core_thread);
     object_put(&c.core_thread->obj);

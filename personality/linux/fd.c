@@ -360,6 +360,15 @@ static int64_t bytes_left(struct file *file, uint64_t user) {
                : -LINUX_EFAULT;
 }
 
+// The room that a file, a folder or a link takes.
+static int64_t room_taken(struct file *file, uint64_t user) {
+    struct inode_stat st;
+    inv_status_t s = vfs_stat(&file->path, &st);
+    if (s == INV_OK)
+        s = arch_copy_to_user((void user_ptr *)(uintptr_t)user, &(uint64_t){st.blocks * 512}, sizeof(uint64_t));
+    return linux_result(s);
+}
+
 // TIOCGPTPEER gives a descriptor of its own.
 static int64_t open_terminal_peer(struct file *file, unsigned flags) {
     struct fd_table *t = linux_fds();
@@ -403,6 +412,8 @@ static int64_t ioctl_file(int fd, struct file *file, unsigned command, uint64_t 
         if (regular)
             return bytes_left(file, argument);
         break;
+    case FIOQSIZE:
+        return regular || (file->inode->mode & MODE_FMT) == MODE_DIRECTORY ? room_taken(file, argument) : -LINUX_ENOTTY;
     case FIOSETOWN:
     case SIOCSPGRP:
         if (socket_of(file) != NULL)

@@ -93,6 +93,7 @@ void linux_itimers_stop(struct linux_process *p) {
         if (used)
             timer_cancel_sync(&p->itimers[i].timer);
     }
+    linux_rt_limit_stop(p);
 }
 
 // Sets one timer; *out_left and *out_interval are what it had. value 0: off.

@@ -24,6 +24,8 @@ static void limit_apply(struct linux_process *p, unsigned resource) {
 
     if (resource == LINUX_RLIMIT_CPU)
         linux_cpu_limit_watch(p);
+    if (resource == LINUX_RLIMIT_RTTIME)
+        linux_rt_limit_watch(p);
     if (resource != LINUX_RLIMIT_STACK && resource != LINUX_RLIMIT_AS)
         return;
     as = linux_process_aspace(p);

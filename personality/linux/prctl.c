@@ -44,7 +44,8 @@ enum {
     PR_GET_SPECULATION_CTRL = 52,
     PR_SET_SPECULATION_CTRL = 53,
     PR_SET_IO_FLUSHER = 57,
-    PR_GET_IO_FLUSHER = 58
+    PR_GET_IO_FLUSHER = 58,
+    PR_SET_PTRACER = 0x59616d61
 };
 
 static int64_t name_set(uint64_t user) {
@@ -138,6 +139,19 @@ static int64_t tid_address_get(uint64_t user) {
     return arch_copy_to_user((void user_ptr *)user, &address, sizeof(address)) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
+// Who else may trace this process. Nobody traces, so the choice is checked and has nothing to change: none, everybody, or a process that is there.
+static int64_t tracer_set(uint64_t who) {
+    struct linux_process *p;
+
+    if (who == 0 || (int)who == -1)
+        return 0;
+    p = (int)who > 0 ? linux_process_of_tid((int)who) : NULL;
+    if (p == NULL)
+        return -LINUX_EINVAL;
+    linux_process_put(p);
+    return 0;
+}
+
 // What is said of a thread's or a process's identity.
 static int64_t prctl_identity(const uint64_t *a, bool rest) {
     switch ((int)a[0]) {
@@ -176,6 +190,7 @@ static int64_t prctl_mechanism(const uint64_t *a, bool rest) {
     case PR_GET_THP_DISABLE: return a[1] != 0 || rest ? -LINUX_EINVAL : p->no_huge_pages;
     case PR_GET_SPECULATION_CTRL: return rest ? -LINUX_EINVAL : speculation(false, a[1]);
     case PR_SET_SPECULATION_CTRL: return a[3] != 0 || a[4] != 0 ? -LINUX_EINVAL : speculation(true, a[1]);
+    case PR_SET_PTRACER: return tracer_set(a[1]);
     case PR_SET_IO_FLUSHER: return io_flusher(t, true, a[1], rest);
     case PR_GET_IO_FLUSHER: return io_flusher(t, false, a[1], rest);
     default: return prctl_identity(a, rest);

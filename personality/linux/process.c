@@ -75,6 +75,7 @@ struct linux_process *linux_process_alloc(const struct linux_process *from) {
     spin_lock_init(&p->lock, LOCK_RANK_SIGNAL);
     signal_pending_init(&p->pending);
     linux_itimers_init(p);
+    linux_rt_limit_init(p);
     if (from != NULL) {
         process_inherit(p, (struct linux_process *)from);
     } else {

@@ -157,6 +157,10 @@ struct linux_process {
     bool no_huge_pages;
     struct linux_usage usage; // of threads that have ended
     struct linux_itimer itimers[LINUX_TIMERS];
+    struct {
+        struct timer timer;
+        bool watched, used; // used: ever
+    } rt_limit;                  // rt_limit.c
     struct rb_tree posix_timers; // posix_timer.c
     int posix_timer_next;        // number of the next one
 };
@@ -204,6 +208,8 @@ struct linux_thread {
     bool io_flusher;
     uint64_t timer_slack, timer_slack_default; // ns
     int nice, policy, rt_priority;             // as the scheduling calls tell them
+    nstime_t rt_began;                         // process lock: rt_limit.c: its processor time when it last slept,
+    uint64_t rt_sleeps;                        // and how often it had
     bool reset_on_fork;                        // children get an ordinary policy
     uint16_t io_priority;                      // ioprio_set's class and level: kept, and not used yet
     int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
@@ -327,11 +333,19 @@ void linux_cpu_limit_watch(struct linux_process *p); // after RLIMIT_CPU was set
 void linux_itimers_stop(struct linux_process *p);    // waits for a handler that runs; thread context
 int64_t linux_alarm_set(uint64_t seconds);           // returns the seconds that were left
 
+// --- rt_limit.c ---
+void linux_rt_limit_init(struct linux_process *p);
+void linux_rt_limit_watch(struct linux_process *p); // after RLIMIT_RTTIME or a thread's class was set or inherited
+void linux_rt_limit_stop(struct linux_process *p);  // after timers_stopped; waits for a look that runs; thread context
+
 // --- signal.c ---
 // Sends with the rules for the current thread; signo 0: only those. Tree lock held. EINVAL, EPERM, EAGAIN.
 int64_t linux_signal_process_locked(struct linux_process *p, const struct linux_siginfo *info);
 
 // --- sched.c ---
+static inline bool linux_policy_realtime(int policy) {
+    return policy == 1 || policy == 2; // SCHED_FIFO, SCHED_RR
+}
 // What a new thread is given instead of the caller's policy and priority, where the caller chose so (SCHED_RESET_ON_FORK).
 void linux_sched_reset(struct linux_thread *t, struct sched_params *params);
 

@@ -70,6 +70,8 @@ static int64_t params_apply(struct target *t, int policy, int rt_priority, int n
         t->thread->rt_priority = rt_priority;
         t->thread->nice = nice;
         linux_futex_pi_reprioritise(t->thread);
+        if (linux_policy_realtime(policy))
+            linux_rt_limit_watch(t->thread->process);
     }
     return result;
 }
@@ -79,17 +81,13 @@ static bool policy_known(int policy) {
            policy == SCHED_IDLE;
 }
 
-static bool policy_realtime(int policy) {
-    return policy == SCHED_FIFO || policy == SCHED_RR;
-}
-
 // The rules for a change without CAP_SYS_NICE.
 static int64_t change_allowed(const struct target *t, int policy, int rt_priority, int nice, bool reset) {
     uint64_t rt_limit = linux_limit(LINUX_RLIMIT_RTPRIO), nice_limit = linux_limit(LINUX_RLIMIT_NICE);
 
     if (token_capable(linux_token(), CAP_SYS_NICE))
         return 0;
-    if (policy_realtime(policy)) {
+    if (linux_policy_realtime(policy)) {
         if (policy != t->thread->policy && rt_limit == 0)
             return -LINUX_EPERM;
         if (rt_priority > t->thread->rt_priority && (uint64_t)rt_priority > rt_limit)
@@ -107,7 +105,7 @@ void linux_sched_reset(struct linux_thread *t, struct sched_params *params) {
 
     if (!me->reset_on_fork)
         return;
-    if (policy_realtime(me->policy)) {
+    if (linux_policy_realtime(me->policy)) {
         t->policy = SCHED_OTHER;
         t->rt_priority = 0;
         t->nice = 0;
@@ -140,7 +138,7 @@ static int64_t scheduler_set(int tid, struct change c) {
     if (c.keep_reset)
         c.reset = t.thread->reset_on_fork;
     if (policy_known(c.policy) && c.rt_priority >= 0 && c.rt_priority <= RT_PRIORITY_MAX &&
-        policy_realtime(c.policy) == (c.rt_priority != 0))
+        linux_policy_realtime(c.policy) == (c.rt_priority != 0))
         result = change_allowed(&t, c.policy, c.rt_priority, c.nice, c.reset);
     if (result == 0)
         result = params_apply(&t, c.policy, c.rt_priority, c.nice);
@@ -261,7 +259,7 @@ int64_t linux_sched_setattr(struct arch_frame *f) {
                        .keep_params = (a.flags & ATTRIBUTE_KEEP_PARAMS) != 0,
                        .reset = (a.flags & ATTRIBUTE_RESET_ON_FORK) != 0,
                        .keep_reset = (a.flags & ATTRIBUTE_KEEP_POLICY) != 0};
-    if (policy_realtime(c.policy) && !c.keep_policy)
+    if (linux_policy_realtime(c.policy) && !c.keep_policy)
         c.nice = INT32_MIN;
     return scheduler_set((int)LINUX_ARG(f, 0), c);
 }
@@ -279,21 +277,21 @@ int64_t linux_sched_getattr(struct arch_frame *f) {
     a.policy = (uint32_t)t.thread->policy;
     a.priority = (uint32_t)t.thread->rt_priority;
     a.flags = t.thread->reset_on_fork ? ATTRIBUTE_RESET_ON_FORK : 0;
-    a.nice = policy_realtime(t.thread->policy) ? 0 : t.thread->nice;
+    a.nice = linux_policy_realtime(t.thread->policy) ? 0 : t.thread->nice;
     target_put(&t);
     return arch_copy_to_user((void user_ptr *)LINUX_ARG(f, 1), &a, a.size) == INV_OK ? 0 : -LINUX_EFAULT;
 }
 
 int64_t linux_sched_get_priority_max(struct arch_frame *f) {
     int policy = (int)LINUX_ARG(f, 0);
-    return policy_realtime(policy)                            ? RT_PRIORITY_MAX
+    return linux_policy_realtime(policy)                      ? RT_PRIORITY_MAX
            : policy_known(policy) || policy == SCHED_DEADLINE ? 0
                                                               : -LINUX_EINVAL;
 }
 
 int64_t linux_sched_get_priority_min(struct arch_frame *f) {
     int policy = (int)LINUX_ARG(f, 0);
-    return policy_realtime(policy) ? 1 : policy_known(policy) || policy == SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
+    return linux_policy_realtime(policy) ? 1 : policy_known(policy) || policy == SCHED_DEADLINE ? 0 : -LINUX_EINVAL;
 }
 
 int64_t linux_sched_rr_get_interval(struct arch_frame *f) {
@@ -390,8 +388,8 @@ static void nice_change(struct nice_visit *v, struct target *t) {
     else if (v->set < t->thread->nice && !capable && (uint64_t)(20 - v->set) > linux_limit(LINUX_RLIMIT_NICE))
         v->result = -LINUX_EACCES;
     else if (v->result == -LINUX_ESRCH || v->result == 0)
-        v->result = policy_realtime(t->thread->policy) ? (t->thread->nice = v->set, 0)
-                                                       : params_apply(t, t->thread->policy, 0, v->set);
+        v->result = linux_policy_realtime(t->thread->policy) ? (t->thread->nice = v->set, 0)
+                                                             : params_apply(t, t->thread->policy, 0, v->set);
 }
 
 // The next process after number that matches, or 0.
@@ -503,9 +501,9 @@ static void io_priority_look(struct nice_visit *v, struct target *t) {
     int own = t->thread->io_priority;
 
     if (own >> IO_CLASS_SHIFT == IO_CLASS_NONE && v->which != PRIO_PROCESS) {
-        int class = t->thread->policy == SCHED_IDLE      ? IO_CLASS_IDLE
-                    : policy_realtime(t->thread->policy) ? IO_CLASS_RT
-                                                         : IO_CLASS_BE;
+        int class = t->thread->policy == SCHED_IDLE            ? IO_CLASS_IDLE
+                    : linux_policy_realtime(t->thread->policy) ? IO_CLASS_RT
+                                                               : IO_CLASS_BE;
         own = class << IO_CLASS_SHIFT | (t->thread->nice + 20) / 5;
     }
     v->best = v->found == 0 ? own : MIN(v->best, own);

@@ -7,6 +7,8 @@
 #include "clone_flags.h"
 #include "pidfd.h"
 
+#include <arch/usercopy.h>
+#include <executive/event.h>
 #include <executive/random.h>
 
 #define UNSHARE_FLAGS                                                                                      \
@@ -85,7 +87,8 @@ int64_t linux_setns(struct arch_frame *f) {
 
 // --- kcmp ---
 
-enum { KCMP_FILE, KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_IO, KCMP_SYSVSEM, KCMP_TYPES };
+enum { KCMP_FILE, KCMP_VM, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_IO, KCMP_SYSVSEM, KCMP_EPOLL_TFD };
+#define KCMP_TYPES (KCMP_SYSVSEM + 1)
 
 // 0: the same, 1: the first is less, 2: greater. An order that tells nothing of addresses.
 static int64_t compare(unsigned type, const void *a, const void *b) {
@@ -148,6 +151,32 @@ static int64_t may_compare(int tid) {
     return allowed ? 0 : -LINUX_EPERM;
 }
 
+// A descriptor of the first with what a set of the second watches under a number: the slot says which set, which number, and which of several of that number.
+static int64_t compare_watched(int tid1, int tid2, int fd, uint64_t user) {
+    struct {
+        uint32_t epoll, target, skip;
+    } slot;
+    struct file *file = NULL, *epoll = NULL;
+    const void *a, *b;
+
+    if (arch_copy_from_user(&slot, (const void user_ptr *)user, sizeof(slot)) != INV_OK)
+        return -LINUX_EFAULT;
+    int64_t result = subject_of(tid1, KCMP_FILE, fd, &a, &file);
+    if (result == 0)
+        result = subject_of(tid2, KCMP_FILE, (int)slot.epoll, &b, &epoll);
+    if (result == 0 && !epoll_is(epoll))
+        result = -LINUX_EINVAL;
+    if (result == 0) {
+        b = epoll_target(epoll, (int)slot.target, slot.skip);
+        result = b != NULL ? compare(KCMP_FILE, a, b) : -LINUX_ENOENT;
+    }
+    if (file != NULL)
+        file_put(file);
+    if (epoll != NULL)
+        file_put(epoll);
+    return result;
+}
+
 int64_t linux_kcmp(struct arch_frame *f) {
     int tid1 = (int)LINUX_ARG(f, 0), tid2 = (int)LINUX_ARG(f, 1);
     unsigned type = (unsigned)LINUX_ARG(f, 2);
@@ -159,6 +188,8 @@ int64_t linux_kcmp(struct arch_frame *f) {
         return -LINUX_ESRCH;
     if (first != 0 || second != 0)
         return -LINUX_EPERM;
+    if (type == KCMP_EPOLL_TFD)
+        return compare_watched(tid1, tid2, (int)LINUX_ARG(f, 3), LINUX_ARG(f, 4));
     if (type >= KCMP_TYPES)
         return -LINUX_EINVAL;
     int64_t result = subject_of(tid1, type, (int)LINUX_ARG(f, 3), &a, &file1);

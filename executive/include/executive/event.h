@@ -72,6 +72,8 @@ must_check inv_status_t epoll_remove(struct file *epoll, struct file *f, int fd)
 // Up to most reports into user memory at to. deadline 0: no wait. OK with 0: time is up. FAULT, INTERRUPTED.
 must_check inv_status_t epoll_wait(struct file *epoll, void user_ptr *to, unsigned most, nstime_t deadline,
                                    unsigned *out_count);
+// The file that is watched under the number, of several the one after skip others; for comparison alone: nobody counts it. NULL: there is none.
+const struct file *epoll_target(struct file *epoll, int fd, unsigned skip);
 void epoll_file_gone(struct file *f); // from file_put: the last count has gone, and with it every watch of f
 uint64_t epoll_watches_max(void);     // how many there may be on this machine
 

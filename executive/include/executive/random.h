@@ -15,6 +15,7 @@ void random_mix(const void *data, size_t n, unsigned entropy_bits);      // any 
 // Something happened now whose moment nobody can foretell (an interrupt of a device): cheap, any context. what: any number that tells sources apart.
 void random_event(uint32_t what);
 bool random_seeded(void);
+bool random_reseed(void); // every generator takes a new key from the pool at its next use. False: there is no seed yet
 // What is woken when the seed has come, for poll.
 struct waitq *random_seed_waitq(void);
 

@@ -49,7 +49,7 @@ enum {
     LINUX_RLIMIT_MSGQUEUE,
     LINUX_RLIMIT_NICE,
     LINUX_RLIMIT_RTPRIO,
-    LINUX_RLIMIT_RTTIME
+    LINUX_RLIMIT_RTTIME,
 };
 
 struct linux_session; // process.c

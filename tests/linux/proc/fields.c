@@ -177,7 +177,7 @@ static void machine(void) {
     for (char *at = text; (at = strstr(at, "cpu")); at++) {
         cpus += isdigit((unsigned char)at[3]) != 0;
     }
-    say_bool("stat: a line for each processor", cpus == sysconf(_SC_NPROCESSORS_ONLN));
+    int stat_cpus = cpus;
     say_form("stat: cpu", "cpu ");
     say_form("stat: ctxt", "ctxt");
     say_form("stat: processes", "processes");
@@ -197,6 +197,11 @@ static void machine(void) {
     MUST(load("/proc/uptime"));
     say_form("uptime", "");
     MUST(load("/proc/cpuinfo"));
+    cpus = 0;
+    for (char *at = text; (at = strstr(at, "processor\t")); at++) {
+        cpus++;
+    }
+    say_bool("stat: a line for each processor", cpus > 0 && cpus == stat_cpus);
     for (size_t i = 0; i < 1; i++) {
         say_form("cpuinfo: processor", "processor");
         say_form("cpuinfo: siblings", "siblings");

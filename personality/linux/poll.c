@@ -18,6 +18,7 @@ struct linux_pollfd {
 struct polled {
     struct fd_ref ref; // file NULL: not open
     struct linux_pollfd user;
+    unsigned wanted; // what counts: a wait goes on over everything else
 };
 
 #define POLL_ALWAYS (POLL_ERR | POLL_HUP)
@@ -30,10 +31,9 @@ static unsigned poll_round(struct polled *p, unsigned n, struct poll_set *set) {
     for (unsigned i = 0; i < n; i++) {
         unsigned mask = 0;
         if (p[i].ref.file != NULL) {
-            unsigned wanted = (uint16_t)p[i].user.events | POLL_ALWAYS;
             if (set != NULL)
-                set->key = wanted;
-            mask = file_poll(p[i].ref.file, ready == 0 ? set : NULL) & wanted;
+                set->key = p[i].wanted;
+            mask = file_poll(p[i].ref.file, ready == 0 ? set : NULL) & p[i].wanted;
         } else if (p[i].user.fd >= 0) {
             mask = POLL_NVAL;
         }
@@ -64,13 +64,17 @@ static int64_t poll_wait(struct polled *p, unsigned n, nstime_t deadline) {
     return s == INV_ERR_INTERRUPTED ? -LINUX_ERESTARTNOHAND : linux_result(s);
 }
 
-static void poll_open(struct polled *p) {
-    if (p->user.fd < 0 || linux_fd_raw((uint64_t)p->user.fd, &p->ref) != 0)
+// False: no such descriptor. One that only names a file is there, but has no file to be asked.
+static bool poll_open(struct polled *p) {
+    if (p->user.fd < 0 || linux_fd_raw((uint64_t)p->user.fd, &p->ref) != 0) {
         p->ref.file = NULL;
-    if (p->ref.file != NULL && (p->ref.file->flags & O_PATH_) != 0) {
+        return false;
+    }
+    if ((p->ref.file->flags & O_PATH_) != 0) {
         fd_return(&p->ref);
         p->ref.file = NULL;
     }
+    return true;
 }
 
 static void poll_close(struct polled *p, unsigned n) {
@@ -112,8 +116,10 @@ static int64_t poll_user(uint64_t user, uint64_t count, nstime_t deadline) {
         kfree(p);
         return result;
     }
-    for (unsigned i = 0; i < n; i++)
-        poll_open(&p[i]);
+    for (unsigned i = 0; i < n; i++) {
+        p[i].wanted = (uint16_t)p[i].user.events | POLL_ALWAYS;
+        (void)poll_open(&p[i]);
+    }
     result = poll_wait(p, n, deadline);
     if (result >= 0) {
         int64_t copied = poll_copy_out(user, p, n);
@@ -187,9 +193,9 @@ int64_t linux_ppoll(struct arch_frame *f) {
 
 // --- select -----------------------------------------------------------------------------------------------------------
 
-#define SELECT_IN  (POLL_RDNORM | POLL_RDBAND | POLL_IN | POLL_HUP | POLL_ERR)
-#define SELECT_OUT (POLL_WRBAND | POLL_WRNORM | POLL_OUT | POLL_ERR)
-#define SELECT_EX  POLL_PRI
+#define SELECT_IN  (POLL_RDNORM | POLL_RDBAND | POLL_IN | POLL_HUP | POLL_ERR | POLL_NVAL)
+#define SELECT_OUT (POLL_WRBAND | POLL_WRNORM | POLL_OUT | POLL_ERR | POLL_NVAL)
+#define SELECT_EX  (POLL_PRI | POLL_NVAL)
 
 struct select_sets {
     uint64_t user[3]; // addresses, 0: not given
@@ -254,10 +260,9 @@ static int64_t sets_open(const struct select_sets *s, struct polled *p, unsigned
     for (size_t word = 0; word < s->words && result == 0; word++) {
         for (uint64_t left = sets_word(s, word); left != 0 && result == 0; left &= left - 1) {
             unsigned at = (unsigned)__builtin_ctzll(left);
-            p[count].user = (struct linux_pollfd){.fd = (int32_t)(word * 64 + at),
-                                                  .events = (int16_t)sets_events(s, word, 1ull << at)};
-            poll_open(&p[count]);
-            if (p[count].ref.file == NULL)
+            p[count].user.fd = (int32_t)(word * 64 + at);
+            p[count].wanted = sets_events(s, word, 1ull << at);
+            if (!poll_open(&p[count]))
                 result = -LINUX_EBADF;
             count++;
         }
@@ -266,7 +271,7 @@ static int64_t sets_open(const struct select_sets *s, struct polled *p, unsigned
     return result;
 }
 
-// ERR and HUP are always reported by poll, but count here only for the sets they belong to; so a descriptor may be ready for nothing that is wanted.
+// ERR and HUP are always reported by poll, but count here only for the sets they belong to.
 static unsigned sets_fill(struct select_sets *s, const struct polled *p, unsigned count) {
     unsigned bits = 0;
     for (unsigned i = 0; i < count; i++) {

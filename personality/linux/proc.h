@@ -73,7 +73,7 @@ const struct proc_entry *proc_entry_find(const struct proc_entry *table, const c
 // Lists a table from position c->position on (2 is its first); positions end at 2 + entries. False: the buffer is full.
 bool proc_list_table(struct dir_context *c, const struct proc_entry *table, unsigned skip_flags);
 bool proc_number(const char *name, size_t length, int *out); // a decimal number without leading zeros
-extern const struct file_ops proc_file_ops, proc_directory_ops;
+extern const struct file_ops proc_file_ops, proc_machine_file_ops, proc_directory_ops; // machine: of no process
 
 // Numbers for show functions: "NUMBER\n".
 void proc_show_number(struct proc_text *t, uint64_t n);

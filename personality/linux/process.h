@@ -159,7 +159,7 @@ struct linux_process {
     struct linux_itimer itimers[LINUX_TIMERS];
     struct {
         struct timer timer;
-        bool watched, used; // used: ever
+        bool watched, used;      // used: ever
     } rt_limit;                  // rt_limit.c
     struct rb_tree posix_timers; // posix_timer.c
     int posix_timer_next;        // number of the next one

@@ -35,7 +35,7 @@ static void operations_set(struct inode *i, const struct proc_entry *e, const st
     switch (e->kind) {
     case PROC_FILE:
         i->ops = &file_inode_ops;
-        i->file_ops = e->file_ops != NULL ? e->file_ops : &proc_file_ops;
+        i->file_ops = e->file_ops != NULL ? e->file_ops : p != NULL ? &proc_file_ops : &proc_machine_file_ops;
         break;
     case PROC_DIRECTORY:
         i->ops = p != NULL ? &directory_ops : &fixed_directory_ops;

@@ -147,10 +147,25 @@ static inv_status_t proc_seek(struct file *f, int64_t offset, int whence, uint64
     return INV_OK;
 }
 
+// What belongs to no process can be polled, as in Linux, and is always ready: there is no event to wait for.
+static unsigned proc_poll(struct file *f, struct poll_set *set) {
+    (void)f;
+    (void)set;
+    return POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM;
+}
+
 const struct file_ops proc_file_ops = {
     .open = proc_open,
     .release = proc_release,
     .read = proc_read,
     .write = proc_write,
     .seek = proc_seek,
+};
+const struct file_ops proc_machine_file_ops = {
+    .open = proc_open,
+    .release = proc_release,
+    .read = proc_read,
+    .write = proc_write,
+    .seek = proc_seek,
+    .poll = proc_poll,
 };

@@ -56,7 +56,14 @@ enum { AT_POSITION = -1 }; // no position given: the file's own
 typedef inv_status_t (*move_fn)(struct file *f, struct io *io, size_t *out_done);
 typedef inv_status_t (*move_at_fn)(struct file *f, struct io *io, uint64_t position, size_t *out_done);
 
-static int64_t move_plain(struct arch_frame *f, bool (*allowed)(const struct file *), move_fn move) {
+static inline void count(bool write, int64_t result) {
+    if (write)
+        linux_count_write(result);
+    else
+        linux_count_read(result);
+}
+
+static inline int64_t move_plain(struct arch_frame *f, bool write, bool (*allowed)(const struct file *), move_fn move) {
     struct fd_ref r;
     int64_t result = linux_fd_raw(LINUX_ARG(f, 0), &r);
     if (result != 0)
@@ -73,20 +80,21 @@ static int64_t move_plain(struct arch_frame *f, bool (*allowed)(const struct fil
         io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
         inv_status_t s = move(r.file, &io, &done);
         result = linux_moved(s, done);
+        count(write, result);
     }
     fd_return(&r);
     return result;
 }
 
 int64_t linux_read(struct arch_frame *f) {
-    return move_plain(f, file_readable, file_read);
+    return move_plain(f, false, file_readable, file_read);
 }
 
 int64_t linux_write(struct arch_frame *f) {
-    return move_plain(f, file_writable, file_write);
+    return move_plain(f, true, file_writable, file_write);
 }
 
-static int64_t move_at(struct arch_frame *f, bool (*allowed)(const struct file *), move_at_fn move) {
+static int64_t move_at(struct arch_frame *f, bool write, bool (*allowed)(const struct file *), move_at_fn move) {
     struct fd_ref r;
     uint64_t base = LINUX_ARG(f, 1), n = LINUX_ARG(f, 2), position = LINUX_ARG(f, 3);
     struct io_vector v;
@@ -107,17 +115,18 @@ static int64_t move_at(struct arch_frame *f, bool (*allowed)(const struct file *
         io_init_user(&io, &v, (void user_ptr *)(uintptr_t)base, MIN(n, (uint64_t)LINUX_IO_MAX));
         inv_status_t s = move(r.file, &io, position, &done);
         result = linux_moved(s, done);
+        count(write, result);
     }
     fd_return(&r);
     return result;
 }
 
 int64_t linux_pread64(struct arch_frame *f) {
-    return move_at(f, file_readable, file_read_at);
+    return move_at(f, false, file_readable, file_read_at);
 }
 
 int64_t linux_pwrite64(struct arch_frame *f) {
-    return move_at(f, file_writable, file_write_at);
+    return move_at(f, true, file_writable, file_write_at);
 }
 
 // --- vectors ----------------------------------------------------------------------------------------------------------
@@ -173,7 +182,7 @@ static inv_status_t flags_check(const struct file *file, const struct io *io, bo
 }
 
 // position AT_POSITION: the file's own.
-static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, unsigned flags) {
+static int64_t vectors_move(struct arch_frame *f, int64_t position, bool write, unsigned flags) {
     struct fd_ref r;
     struct linux_vectors v;
     size_t done = 0;
@@ -198,6 +207,14 @@ static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, 
         linux_vectors_free(&v);
     }
     fd_return(&r);
+    return result;
+}
+
+// A call with vectors counts whatever comes of it.
+static int64_t move_vectors(struct arch_frame *f, int64_t position, bool write, unsigned flags) {
+    int64_t result = vectors_move(f, position, write, flags);
+
+    count(write, result);
     return result;
 }
 

@@ -39,6 +39,7 @@ enum proc_kind { PROC_FILE, PROC_DIRECTORY, PROC_LINK, PROC_SPECIAL /* a directo
 #define PROC_AT_OPEN   (1u << 1) // text is made at open alone: it takes locks that a read may not
 #define PROC_NO_TASK   (1u << 2) // not in task directories
 #define PROC_TASK_ONLY (1u << 3) // in task directories alone
+#define PROC_AT_READ   (1u << 4) // the right to inspect is asked for, and the text made, when it is read, not at open
 
 struct proc_entry {
     const char *name;

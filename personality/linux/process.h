@@ -71,9 +71,15 @@ struct linux_cpu_times {
     nstime_t user, system;
 };
 
+// What read, write and their kin have moved, and how often they were called: /proc/PID/io.
+struct linux_io_count {
+    uint64_t bytes_read, bytes_written, reads, writes;
+};
+
 // Resources of a process or of its reaped children.
 struct linux_usage {
     struct linux_cpu_times times;
+    struct linux_io_count io;
     uint64_t faults_minor, faults_major, switches_voluntary, switches_forced, resident_peak;
 };
 
@@ -187,6 +193,9 @@ struct linux_thread {
     bool parked;            // in a job control stop
     linux_sigset_t waiting; // rt_sigtimedwait: signals taken although blocked
 
+    /* own thread; others read what was last written: */
+    struct linux_io_count io;
+
     /* own thread: */
     linux_sigset_t saved_blocked;
     bool restore_blocked;
@@ -226,6 +235,17 @@ static inline struct linux_thread *linux_current(void) {
 }
 static inline struct linux_process *linux_current_process(void) {
     return linux_thread(current_thread())->process;
+}
+// A call that reads, or writes, and got as far as the file: result is the number of bytes, or an error.
+static inline void linux_count_read(int64_t result) {
+    struct linux_io_count *c = &linux_current()->io;
+    c->reads++;
+    c->bytes_read += result > 0 ? (uint64_t)result : 0;
+}
+static inline void linux_count_write(int64_t result) {
+    struct linux_io_count *c = &linux_current()->io;
+    c->writes++;
+    c->bytes_written += result > 0 ? (uint64_t)result : 0;
 }
 static inline struct job *linux_job(void) {
     return current_process()->obj.job;

@@ -246,6 +246,8 @@ int64_t linux_sendfile(struct arch_frame *f) {
         result = file_writable(out.file)
                      ? send_file(out.file, in.file, &from, MIN(LINUX_ARG(f, 3), (uint64_t)LINUX_IO_MAX))
                      : -LINUX_EBADF;
+        linux_count_read(result);
+        linux_count_write(result);
         fd_return(&out);
     }
     if (result >= 0 && !place_set(&from, in.file))
@@ -294,6 +296,8 @@ static int64_t copy_range(struct file *in, uint64_t in_offset, struct file *out,
     if (result != 0 || n == 0)
         return result;
     result = copy_through(in, &from.at, out, &to.at, MIN(n, (size_t)LINUX_IO_MAX));
+    linux_count_read(result);
+    linux_count_write(result);
     if (result > 0 && (!place_set(&from, in) || !place_set(&to, out)))
         return -LINUX_EFAULT;
     return result;

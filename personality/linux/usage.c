@@ -18,11 +18,16 @@ static void usage_of_core_thread(struct thread *t, struct linux_usage *out) {
 
 void linux_usage_of_thread(struct linux_thread *t, struct linux_usage *out) {
     usage_of_core_thread(t->thread, out);
+    out->io = t->io;
 }
 
 void linux_usage_add(struct linux_usage *to, const struct linux_usage *from) {
     to->times.user += from->times.user;
     to->times.system += from->times.system;
+    to->io.bytes_read += from->io.bytes_read;
+    to->io.bytes_written += from->io.bytes_written;
+    to->io.reads += from->io.reads;
+    to->io.writes += from->io.writes;
     to->faults_minor += from->faults_minor;
     to->faults_major += from->faults_major;
     to->switches_voluntary += from->switches_voluntary;

@@ -48,14 +48,16 @@ static inv_status_t proc_open(struct inode *inode, struct file *f) {
     struct state *s;
     inv_status_t status;
 
-    status = inspect_check(n);
+    bool late = (n->entry->flags & PROC_AT_READ) != 0;
+    status = late ? INV_OK : inspect_check(n);
     if (status != INV_OK)
         return status;
     s = kzalloc(sizeof(*s));
     if (s == NULL)
         return INV_ERR_NO_MEMORY;
     mutex_init(&s->lock, LOCK_RANK_VFS_INODE);
-    status = file_readable(f) ? text_make(f, s) : INV_OK;
+    s->read = late; // so that it is made
+    status = file_readable(f) && !late ? text_make(f, s) : INV_OK;
     if (status != INV_OK) {
         kfree(s);
         return status;
@@ -81,6 +83,8 @@ static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position,
     *out_done = 0;
     if (n->process != NULL && proc_gone(n->process))
         return INV_ERR_NO_PROCESS;
+    if ((n->entry->flags & PROC_AT_READ) && (status = inspect_check(n)) != INV_OK)
+        return status;
     mutex_lock(&s->lock);
     if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN))
         status = text_make(f, s);

@@ -33,8 +33,7 @@ static struct object_type directory_type = {
 };
 
 static void link_delete(struct object *o) {
-    object_fini(o);
-    kfree(container_of(o, struct link, obj));
+    object_free(o);
 }
 static struct object_type link_type = {.name = "link",
                                        .default_rights = INV_RIGHT_READ,
@@ -60,8 +59,7 @@ static void directory_delete(struct object *o) {
 
     while (!list_empty(&d->entries)) // nobody else can reach it any more
         directory_remove(list_first(&d->entries, struct object, directory_node));
-    object_fini(o);
-    kfree(d);
+    object_free(o);
 }
 
 inv_status_t link_create(struct job *job, const char *target, struct object **out) {

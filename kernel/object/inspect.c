@@ -17,11 +17,13 @@ static bool print_handles(struct thread *t, void *arg) {
     const struct handle_table *h = &t->process->handles;
     debugger_print("process %p (%.16s): %u handles, %u slots\n", (void *)t->process, t->process->name, h->used,
                    h->size);
-    for (uint32_t slot = 0; slot < h->size; slot++) {
-        const struct handle_entry *e = &h->entries[slot];
-        if (e->object)
-            debugger_print("    %08x %-12s %p rights %03x\n", (uint32_t)e->generation << HANDLE_SLOT_BITS | (slot + 1),
-                           e->object->type->name, (void *)e->object, e->rights);
+    const union handle_array *a = atomic_load_explicit(&h->array, memory_order_relaxed);
+    for (uint32_t slot = HANDLE_SLOT_FIRST; slot < h->size; slot++) {
+        const struct handle_entry *e = &a->entries[slot];
+        inv_handle_t number = atomic_load_explicit(&e->handle, memory_order_relaxed);
+        if (handle_generation(number) != 0)
+            debugger_print("    %08x %-12s %p rights %03x\n", number, e->object->type->name, (void *)e->object,
+                           handle_word_rights(e->word));
     }
     return true;
 }

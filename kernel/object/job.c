@@ -70,8 +70,7 @@ static void job_delete(struct object *o) {
     spin_unlock(&j->parent->lock);
     for (unsigned r = 0; r < JOB_RESOURCE_COUNT; r++)
         DEBUG_ASSERT(atomic_load_explicit(&j->accounts[r].used, memory_order_relaxed) == 0);
-    object_fini(o);
-    kfree(j);
+    object_free(o);
 }
 
 static bool account_charge(struct job_account *a, uint64_t amount) {

@@ -6,11 +6,13 @@
 // Invariants:
 // I1. pointers >= 1 while anybody may reach the object; it falls to 0 once, and delete runs then, once.
 // I2. Every handle is also a pointer: pointers >= handles.
-// I3. From object_init to object_fini the object's job is counted and charged type->size.
+// I3. An object that ever had a handle stays in memory, with its type, until an epoch after its delete procedure.
+// I4. From object_init to object_fini the object's job is counted and charged type->size.
 // Locking: counts are atomic. Names belong to the directory (directory.c).
 #include <kernel/assert.h>
 #include <kernel/job.h>
 #include <kernel/object.h>
+#include <kernel/slab.h>
 
 struct object_type type_type = {
     .name = "type", .default_rights = INV_RIGHT_GET_INFO, .size = sizeof(struct object_type)};
@@ -34,6 +36,7 @@ inv_status_t object_init(struct object *o, struct object_type *type, struct job 
     o->type = type;
     atomic_init(&o->pointers, 1);
     atomic_init(&o->handles, 0);
+    atomic_init(&o->had_handle, false);
     o->job = job;
     o->directory = NULL;
     o->name = NULL;
@@ -55,6 +58,28 @@ void object_fini(struct object *o) {
     }
 }
 
+static void object_reclaim(struct epoch_node *n) {
+    struct object *o = container_of(n, struct object, reclaim);
+    if (o->type->cache != NULL)
+        slab_free(o->type->cache, o);
+    else
+        kfree(o);
+}
+
+void object_free(struct object *o) {
+    object_fini(o);
+    if (atomic_load_explicit(&o->had_handle, memory_order_relaxed))
+        epoch_defer(&o->reclaim, object_reclaim); // handle_peek may be looking
+    else
+        object_reclaim(&o->reclaim);
+}
+
+void object_handle_put(struct object *o) {
+    if (atomic_fetch_sub_explicit(&o->handles, 1, memory_order_acq_rel) == 1 && o->type->close != NULL)
+        o->type->close(o);
+    object_put(o);
+}
+
 bool object_try_get(struct object *o) {
     uint32_t n = atomic_load_explicit(&o->pointers, memory_order_relaxed);
     while (n != 0) {
@@ -69,7 +94,7 @@ void object_put(struct object *o) {
     ASSERT(before != 0); // I1
     if (before != 1)
         return;
-    atomic_thread_fence(memory_order_acquire);
+    (void)atomic_load_explicit(&o->pointers, memory_order_acquire);             // what all others did before their put
     DEBUG_ASSERT(atomic_load_explicit(&o->handles, memory_order_relaxed) == 0); // I2
     if (o->type->delete != NULL)
         o->type->delete (o);

@@ -29,14 +29,14 @@ static void process_delete(struct object *o) {
         p->ops->process_delete(p);
     process_drop_resources(p); // a process that never had a thread still has them
     job_uncharge(job, JOB_PROCESSES, 1);
-    object_fini(o); // the job may go with it
-    slab_free(&process_cache, p);
+    object_free(o); // the job may go with it
 }
 
 struct object_type process_type = {
     .name = "process",
     .default_rights = INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER | INV_RIGHT_WAIT | INV_RIGHT_GET_INFO | INV_RIGHT_MANAGE,
     .size = sizeof(struct process),
+    .cache = &process_cache,
     .delete = process_delete,
 };
 
@@ -54,7 +54,7 @@ void process_types_init(void) {
     object_type_register(&process_type);
     process_setup(kernel_process, NULL, "kernel");
     ASSERT(object_init(&kernel_process->obj, &process_type, &root_job) == INV_OK); // boot: nothing is charged yet
-    ASSERT(handle_table_init(&kernel_process->handles, &root_job) == INV_OK);
+    handle_table_init(&kernel_process->handles, &root_job);
 }
 
 static void job_add_process(struct job *job, struct process *p) {
@@ -75,8 +75,7 @@ inv_status_t process_create(struct job *job, struct aspace *as, const struct per
     if (status != INV_OK)
         goto fail_object;
     process_setup(p, ops, name);
-    status = handle_table_init(&p->handles, job);
-    ASSERT(status == INV_OK); // takes nothing before the first handle
+    handle_table_init(&p->handles, job);
     p->aspace = as;
     job_add_process(job, p);
     trace(process_create, (uintptr_t)p, 0, 0);

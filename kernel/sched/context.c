@@ -14,14 +14,14 @@ static struct slab_cache context_cache;
 static void context_delete(struct object *o) {
     struct sched_context *c = container_of(o, struct sched_context, obj);
     sched_group_put(c->group);
-    object_fini(o);
-    slab_free(&context_cache, c);
+    object_free(o);
 }
 
 struct object_type sched_context_type = {
     .name = "scheduling-context",
     .default_rights = INV_RIGHT_GET_INFO | INV_RIGHT_SET_INFO | INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER,
     .size = sizeof(struct sched_context),
+    .cache = &context_cache,
     .delete = context_delete,
 };
 

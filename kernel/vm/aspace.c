@@ -80,8 +80,7 @@ static void aspace_delete(struct object *o) {
     arch_aspace_destroy(&as->arch);
     if (as->charged_tables && o->job)
         job_uncharge(o->job, JOB_MEMORY, (uint64_t)as->charged_tables * PAGE_SIZE);
-    object_fini(&as->obj);
-    slab_free(&aspace_cache, as);
+    object_free(&as->obj);
     atomic_fetch_sub_explicit(&dying, 1, memory_order_relaxed);
 }
 
@@ -93,6 +92,7 @@ struct object_type aspace_type = {
     .name = "aspace",
     .default_rights = INV_RIGHTS_ALL,
     .size = sizeof(struct aspace),
+    .cache = &aspace_cache,
     .delete = aspace_delete,
 };
 

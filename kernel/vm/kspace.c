@@ -34,6 +34,7 @@
 #define CLASS_FIRST     1 // 2 pages: a guard and one page
 #define CLASS_LAST      18
 #define DIRTY_PAGES_MAX 128
+#define UNMAP_STEP      32 // pages unmapped with preemption off
 
 // One slot; kept when it is free, so that freeing an area allocates nothing.
 struct area {
@@ -121,11 +122,16 @@ static inv_status_t map_one(vaddr_t va, paddr_t pa, unsigned flags) {
     return status;
 }
 
-// Unmaps the first mapped pages of a and queues it for the flush.
+// Unmaps the first mapped pages of a, some at a time, and queues it for the flush.
 static void area_retire(struct area *a, size_t mapped) {
     spin_lock(&kspace_lock);
-    for (size_t i = 0; i < mapped; i++)
+    for (size_t i = 0; i < mapped; i++) {
+        if (i % UNMAP_STEP == UNMAP_STEP - 1) {
+            spin_unlock(&kspace_lock);
+            spin_lock(&kspace_lock);
+        }
         arch_kernel_unmap(a->base + PAGE_SIZE + i * PAGE_SIZE);
+    }
     a->next = dirty;
     dirty = a;
     dirty_pages += MAX(a->pages, (size_t)1);

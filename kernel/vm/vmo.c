@@ -92,14 +92,14 @@ static void vmo_delete(struct object *o) {
 
     ASSERT(list_empty(&v->mappings));
     slots_release(&v->slots);
-    object_fini(&v->obj);
-    slab_free(&vmo_cache, v);
+    object_free(&v->obj);
 }
 
 struct object_type vmo_type = {
     .name = "vmo",
     .default_rights = INV_RIGHTS_ALL,
     .size = sizeof(struct vmo),
+    .cache = &vmo_cache,
     .delete = vmo_delete,
 };
 

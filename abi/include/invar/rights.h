@@ -25,5 +25,6 @@ typedef uint32_t inv_handle_t;
 #define INV_RIGHT_MANAGE    (1u << 10) // create children, set quotas and policy, kill
 #define INV_RIGHT_DESTROY   (1u << 11)
 #define INV_RIGHTS_ALL      ((1u << 12) - 1)
+#define INV_RIGHTS_SAME     (1u << 31) // in place of a set: all that the handle has
 
 #endif

@@ -29,6 +29,7 @@
     X(ASPACE)    /* mappings and page tables of one address space; two at fork: parent then child */ \
     X(VMO)       /* page slots; by address when two (clone) */                                       \
     X(KSPACE)                                                                                        \
+    X(HANDLE_GROW) /* one table of handles grows */                                                  \
     /* spin locks */                                                                                 \
     X(SPIN_FIRST)                                                                                    \
     X(VMO_MAPPINGS) /* who maps an object */                                                         \
@@ -44,9 +45,10 @@
     X(SIGNAL)           /* pending signals of a process */                                           \
     X(SIGNAL_ACTION)    /* personality: signal actions, shared by CLONE_SIGHAND */                   \
     X(FUTEX_BUCKET)                                                                                  \
-    X(WALL_WATCH)  /* executive/event: who is told when the wall clock is set */                     \
-    X(EVENT)       /* executive/event: one timer's file */                                           \
-    X(FUTEX_OWNER) /* owners and waiters of all priority-inheriting futexes */                       \
+    X(WALL_WATCH)    /* executive/event: who is told when the wall clock is set */                   \
+    X(EVENT)         /* executive/event: one timer's file */                                         \
+    X(FUTEX_OWNER)   /* owners and waiters of all priority-inheriting futexes */                     \
+    X(HANDLE_RETIRE) /* which tables wait for an epoch */                                            \
     X(HANDLE_TABLE)                                                                                  \
     X(DIRECTORY)                                                                                     \
     X(OBJECT)                                                                                        \

@@ -18,11 +18,13 @@ struct object_type;
 struct job;
 struct token;
 struct directory;
+struct slab_cache;
 
 struct object {
     struct object_type *type; // immutable after create
     _Atomic uint32_t pointers;
     _Atomic uint32_t handles;
+    atomic_bool had_handle;      // ever: then lookups may see it without a count, and its memory goes through an epoch
     struct job *job;             // owner and charge; immutable after create (NULL: the kernel's own)
     struct directory *directory; // DIRECTORY: where it is named, or NULL
     char *name;                  // DIRECTORY: owned, or NULL
@@ -35,10 +37,11 @@ struct object_type {
     const char *name;
     inv_rights_t default_rights; // of a first handle
     size_t size;                 // what creation charges to the job
+    struct slab_cache *cache;    // where the memory of its objects comes from; NULL: kmalloc
     // Procedures; NULL where there is nothing to do. Context: thread, may sleep, no spin lock held.
     inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t wanted);
     void (*close)(struct object *o);  // last handle closed
-    void (*delete)(struct object *o); // last pointer dropped: free the memory (directly or through epoch_defer)
+    void (*delete)(struct object *o); // last pointer dropped: undo all, then object_free
     // Hands the rest of a path to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
     inv_status_t (*parse)(struct object *o, const char *rest, struct token *who, struct object **out_object);
     bool (*signalled)(struct object *o); // wait state
@@ -58,8 +61,20 @@ static inline void object_get(struct object *o) {
 must_check bool object_try_get(struct object *o);
 // Drops a pointer; the last one runs delete (so: may sleep, no spin lock held).
 void object_put(struct object *o);
-// Ends the header's own life (uncharges, uncounts the job, forgets the name): the type's delete procedure calls it before it frees the memory.
+// Ends the header's own life (uncharges, uncounts the job, forgets the name): for delete procedures that free the memory in a way of their own, which
+// must be through an epoch if the type can have handles.
 void object_fini(struct object *o);
+// The last act of a delete procedure: object_fini, and the memory goes back where it came from, through an epoch if o ever had a handle. The header stands at
+// its beginning.
+void object_free(struct object *o);
+// One more handle count; the caller has a pointer. Then handle_install, or object_handle_put.
+static inline void object_handle_get(struct object *o) {
+    if (!atomic_load_explicit(&o->had_handle, memory_order_relaxed))
+        atomic_store_explicit(&o->had_handle, true, memory_order_relaxed);
+    atomic_fetch_add_explicit(&o->handles, 1, memory_order_relaxed);
+}
+// Drops a handle count and a pointer; the last count runs the type's close procedure. May sleep.
+void object_handle_put(struct object *o);
 
 // The namespace: directories and links; paths are "/" separated.
 struct directory {

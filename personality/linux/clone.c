@@ -276,10 +276,12 @@ static int64_t clone_commit(const struct clone_request *r, struct clone_parts *c
         p->pid = c->pid;
         p->number = c->pid->number;
     }
-    if (!thread_attach_locked(p, c->thread))
+    c->pid->user = linux_current()->pid->user; // before it can be sent signals
+    if (!thread_attach_locked(p, c->thread)) {
+        c->pid->user = NULL;
         goto out;
+    }
     c->pid->thread = c->thread;
-    c->pid->user = linux_current()->pid->user;
     linux_user_charge_locked(c->pid->user);
     if (c->core != NULL) {
         c->pid->process = p;

@@ -63,14 +63,18 @@ static void number_take_over(struct linux_thread *t) {
 
     spin_lock(&linux_tree_lock);
     if (t->pid != p->pid) {
-        t->pid->thread = NULL;
-        linux_user_put_locked(p->pid->user);
-        p->pid->user = t->pid->user;
-        t->pid->user = NULL;
-        linux_pid_put_locked(t->pid);
+        struct linux_user *dead = p->pid->user;
+        struct linux_pid *own = t->pid;
+        irq_flags_t flags = spin_lock_irq(&p->lock);
+        p->pid->user = own->user;
+        own->user = NULL;
         t->pid = p->pid;
+        spin_unlock_irq(&p->lock, flags);
+        own->thread = NULL;
         linux_pid_get_locked(p->pid);
         p->pid->thread = t;
+        linux_pid_put_locked(own);
+        linux_user_put_locked(dead);
     }
     p->has_executed = true;
     p->exit_signal = LINUX_SIGCHLD;

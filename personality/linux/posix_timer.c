@@ -197,7 +197,7 @@ static void timer_free(struct linux_posix_timer *t) {
     timer_cancel_sync(&t->timer);
     irq_flags_t flags = spin_lock_irq(&p->lock);
     if (t->entry != NULL)
-        signal_entry_leave_locked(p, t->entry);
+        signal_entry_leave_locked(t->entry);
     spin_unlock_irq(&p->lock, flags);
     linux_clock_put(&t->clock);
     event_memory_put(t, sizeof(*t), t->job);
@@ -251,7 +251,7 @@ static int64_t number_take(struct linux_posix_timer *t) {
     struct linux_process *p = t->process;
     irq_flags_t flags = spin_lock_irq(&p->lock);
 
-    t->entry = signal_entry_create_locked(p);
+    t->entry = signal_entry_create_locked();
     t->id = t->entry != NULL ? id_next_locked(p) : -1;
     spin_unlock_irq(&p->lock, flags);
     return t->id >= 0 ? 0 : -LINUX_EAGAIN;

@@ -22,9 +22,9 @@ enum signal_sent signal_send_entry_locked(struct linux_process *p, struct linux_
                                           struct linux_sigqueue *entry);
 
 // --- signal_queue.c ---
-// An entry, counted among the queued signals of p. NULL: memory is out, or the limit is reached. lp->lock held.
-struct linux_sigqueue *signal_entry_create_locked(struct linux_process *p);
+// An entry, charged to the current thread's user. NULL: memory is out, or the limit is reached. The current process's lock held.
+struct linux_sigqueue *signal_entry_create_locked(void);
 // Its owner goes: the entry goes with it, or when its signal is taken. lp->lock held.
-void signal_entry_leave_locked(struct linux_process *p, struct linux_sigqueue *entry);
+void signal_entry_leave_locked(struct linux_sigqueue *entry);
 
 #endif

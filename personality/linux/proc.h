@@ -96,7 +96,7 @@ struct proc_view {
     nstime_t start_time;
     struct linux_usage usage, children;
     linux_sigset_t pending, shared_pending, blocked, ignored, caught;
-    unsigned queued;
+    uint64_t queued;
     uint64_t queue_limit;
     bool zombie;
     int exit_status;

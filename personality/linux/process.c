@@ -93,7 +93,7 @@ void linux_process_put(struct linux_process *p) {
     if (atomic_fetch_sub_explicit(&p->count, 1, memory_order_acq_rel) != 1)
         return;
     DEBUG_ASSERT(list_empty(&p->threads) && p->process == NULL);
-    signal_pending_discard(p, &p->pending, ~0ull);
+    signal_pending_discard(&p->pending, ~0ull);
     if (p->sighand != NULL)
         sighand_put(p->sighand);
     if (p->token != NULL)
@@ -153,7 +153,7 @@ void linux_fs_drop(struct fs_context *fs) {
 void linux_thread_free(struct linux_thread *t) {
     irq_flags_t flags = spin_lock_irq(&t->process->lock);
 
-    signal_pending_discard(t->process, &t->pending, ~0ull);
+    signal_pending_discard(&t->pending, ~0ull);
     spin_unlock_irq(&t->process->lock, flags);
     linux_sem_exit(t); // of a thread that never ran
     if (t->files != NULL)

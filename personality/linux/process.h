@@ -47,11 +47,12 @@ struct linux_session {
     int foreground_hung_up; // the foreground group at a hang-up, for the leader's exit; 0: none
 };
 
-// A real user's threads and zombies (user.c).
+// A real user's threads and zombies, and signals queued for them (user.c).
 struct linux_user {
     struct linux_user *next; // tree lock
     uint32_t uid;
     _Atomic unsigned tasks;    // written under the tree lock
+    _Atomic uint64_t signals;  // queue entries charged to it; any context
     struct sched_group *share; // counted, immutable: its threads' part of the processors
 };
 
@@ -60,7 +61,9 @@ struct linux_pid {
     int number;
     uint64_t serial;               // never given twice, unlike the number; immutable
     unsigned users;                // tree lock
-    struct linux_user *user;       // tree lock: who is charged; NULL when neither thread nor process bears it
+    // Who is charged; NULL when neither thread nor process bears it. Written under the tree lock and, where a thread that can be sent signals bears the
+    // number, its process's lock: either is enough to read it.
+    struct linux_user *user;
     struct linux_process *process; // tree lock: whose pid it is (also zombies)
     struct linux_thread *thread;   // tree lock: the live thread with this tid
     struct linux_group *group;     // tree lock
@@ -146,7 +149,6 @@ struct linux_process {
     unsigned thread_count;
     struct linux_sighand *sighand; // counted; replaced by exec alone
     struct linux_pending pending;  // signals to the process as a whole
-    unsigned queued;               // queue entries held by pending and by the threads' own
     struct token *token;           // counted: of the first thread, for checks by others
     struct file *exe;              // counted, or NULL
     struct linux_rlimit limits[LINUX_RLIM_COUNT];
@@ -219,6 +221,7 @@ struct linux_thread {
     int nice, policy, rt_priority;             // as the scheduling calls tell them
     nstime_t rt_began;                         // process lock: rt_limit.c: its processor time when it last slept,
     uint64_t rt_sleeps;                        // and how often it had
+    uint64_t rt_yields;                        // own thread: switches that are counted as voluntary, and are no sleep
     bool reset_on_fork;                        // children get an ordinary policy
     uint16_t io_priority;                      // ioprio_set's class and level: kept, and not used yet
     int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
@@ -285,7 +288,7 @@ unsigned linux_pid_count(void);
 // A number of the caller's choice, as linux_pid_alloc. EINVAL: out of range; EEXIST; ENOMEM.
 int64_t linux_pid_alloc_exact(int number, struct linux_pid **out);
 
-// --- user.c: threads a user ---
+// --- user.c: threads and queued signals a user ---
 // The entry of a real user, charged with one more. Under the tree lock. NULL: no memory.
 struct linux_user *linux_user_get_locked(uint32_t uid);
 static inline void linux_user_charge_locked(struct linux_user *u) {
@@ -298,6 +301,10 @@ bool linux_user_may_clone(void);
 int64_t linux_user_change(uint32_t uid);
 // False: since its setuid the current thread's user is over its limit (execve(2), EAGAIN).
 bool linux_user_may_execute(void);
+// One more queued signal is charged to the user, who keeps the entry in the table until it is given back. False: there are limit already. The user has
+// tasks. Any context.
+must_check bool linux_user_signal_charge(struct linux_user *u, uint64_t limit);
+void linux_user_signal_uncharge(struct linux_user *u); // any context
 unsigned linux_threads_max(void); // the machine's limit, by its memory: /proc/sys/kernel/threads-max
 
 // --- group.c ---

@@ -24,8 +24,9 @@ static uint64_t running_for(struct linux_thread *t) {
 
     linux_usage_of_thread(t, &u);
     nstime_t total = u.times.user + u.times.system;
-    if (u.switches_voluntary != t->rt_sleeps || t->rt_began > total) {
-        t->rt_sleeps = u.switches_voluntary;
+    uint64_t sleeps = u.switches_voluntary - *(volatile uint64_t *)&t->rt_yields;
+    if (sleeps != t->rt_sleeps || t->rt_began > total) {
+        t->rt_sleeps = sleeps;
         t->rt_began = total;
     }
     return (total - t->rt_began) / NSEC_PER_USEC;

@@ -149,7 +149,11 @@ static int64_t scheduler_set(int tid, struct change c) {
 }
 
 int64_t linux_sched_yield(struct arch_frame *f) {
+    const struct sched_context *c = current_thread()->sched.context;
+    uint64_t before = c->switches_voluntary;
+
     sched_yield();
+    linux_current()->rt_yields += c->switches_voluntary - before;
     return 0;
 }
 

@@ -92,6 +92,7 @@ struct linux_sigqueue {
     struct list_node node; // empty: in no queue
     struct linux_siginfo info;
     struct linux_posix_timer *timer; // whose the entry is; NULL: freed when its signal is taken
+    struct linux_user *user;         // charged: the real user of who it was sent to
 };
 
 struct linux_pending {
@@ -114,11 +115,12 @@ enum siginfo_kind siginfo_kind(int signal, int code);
 // --- signal_queue.c: all with lp->lock held ---
 void signal_pending_init(struct linux_pending *p);
 // Removes all signals of set from p.
-void signal_pending_discard(struct linux_process *lp, struct linux_pending *p, linux_sigset_t set);
+void signal_pending_discard(struct linux_pending *p, linux_sigset_t set);
 // Takes the next signal that is not in blocked out of the thread's own or the process's pending. 0: none.
 int signal_dequeue(struct linux_thread *t, linux_sigset_t blocked, struct linux_siginfo *out);
-// False: the queue is full or memory is out, and nothing was added.
-must_check bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info,
+// Makes the signal pending for the thread, or for the process (t NULL). False: the user's queued signals are at the limit or memory is out, and nothing was
+// added; must_queue false: then it is pending without its information.
+must_check bool signal_enqueue(struct linux_process *lp, struct linux_thread *t, const struct linux_siginfo *info,
                                bool must_queue);
 // Sets or clears the thread's work bit by what is pending for it. Own thread: clears too.
 void signal_recalculate(struct linux_thread *t, bool own);

@@ -67,9 +67,9 @@ uint64_t signal_handler(const struct linux_sighand *h, int signal) {
 static void discard_ignored(struct linux_process *p, int signal) {
     struct linux_thread *t;
 
-    signal_pending_discard(p, &p->pending, SIGNAL_BIT(signal));
+    signal_pending_discard(&p->pending, SIGNAL_BIT(signal));
     list_for_each(t, &p->threads, node)
-        signal_pending_discard(p, &t->pending, SIGNAL_BIT(signal));
+        signal_pending_discard(&t->pending, SIGNAL_BIT(signal));
 }
 
 int64_t linux_rt_sigaction(struct arch_frame *f) {

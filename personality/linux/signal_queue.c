@@ -6,7 +6,8 @@
 //
 // Invariants:
 //   I1 a signal is in pending->set if and only if it is pending; its queue entry may be missing (memory was out), and then it carries no information.
-//   I2 lp->queued counts the entries in all queues of the process.
+//   I2 an entry is charged to the real user of the thread that it was made for (a process's first thread), from when it is made to when it is freed:
+//      whoever that thread becomes meanwhile. RLIMIT_SIGPENDING is compared with what that user has in all his processes.
 #include "posix_timer.h"
 
 #include <kernel/assert.h>
@@ -18,35 +19,44 @@ void signal_pending_init(struct linux_pending *p) {
 }
 
 // Out of its queue; a timer's is kept for the next time.
-static void entry_free(struct linux_process *lp, struct linux_sigqueue *q) {
+static void entry_free(struct linux_sigqueue *q) {
     list_remove(&q->node);
     if (q->timer != NULL)
         return;
-    lp->queued--;
+    linux_user_signal_uncharge(q->user);
     kfree(q);
 }
 
-struct linux_sigqueue *signal_entry_create_locked(struct linux_process *p) {
-    struct linux_sigqueue *q = NULL;
+// An entry of t's user, not yet in a queue. NULL: there is no user any more, he is at the limit, or memory is out.
+static struct linux_sigqueue *entry_create(const struct linux_thread *t, uint64_t limit) {
+    struct linux_user *user = t != NULL ? t->pid->user : NULL;
 
-    if (p->queued < p->limits[LINUX_RLIMIT_SIGPENDING].current)
-        q = kzalloc(sizeof(*q));
-    if (q == NULL)
+    if (user == NULL || !linux_user_signal_charge(user, limit))
         return NULL;
+    struct linux_sigqueue *q = kmalloc(sizeof(*q));
+    if (q == NULL) {
+        linux_user_signal_uncharge(user);
+        return NULL;
+    }
     list_init(&q->node);
-    p->queued++;
+    q->timer = NULL;
+    q->user = user;
     return q;
 }
 
-void signal_entry_leave_locked(struct linux_process *p, struct linux_sigqueue *entry) {
+struct linux_sigqueue *signal_entry_create_locked(void) {
+    return entry_create(linux_current(), linux_current_process()->limits[LINUX_RLIMIT_SIGPENDING].current);
+}
+
+void signal_entry_leave_locked(struct linux_sigqueue *entry) {
     bool queued = !list_empty(&entry->node);
 
     entry->timer = NULL;
     if (!queued)
-        entry_free(p, entry);
+        entry_free(entry);
 }
 
-void signal_pending_discard(struct linux_process *lp, struct linux_pending *p, linux_sigset_t set) {
+void signal_pending_discard(struct linux_pending *p, linux_sigset_t set) {
     struct linux_sigqueue *q, *next;
 
     if ((p->set & set) == 0)
@@ -54,12 +64,12 @@ void signal_pending_discard(struct linux_process *lp, struct linux_pending *p, l
     p->set &= ~set;
     list_for_each_safe(q, next, &p->queue, node) {
         if (signal_set_has(set, q->info.signo))
-            entry_free(lp, q);
+            entry_free(q);
     }
 }
 
 // Takes the first entry of the signal out; the signal stays pending if there is another.
-static void pending_take(struct linux_process *lp, struct linux_pending *p, int signal, struct linux_siginfo *out) {
+static void pending_take(struct linux_pending *p, int signal, struct linux_siginfo *out) {
     struct linux_sigqueue *q, *next, *found = NULL;
     bool more = false;
 
@@ -78,7 +88,7 @@ static void pending_take(struct linux_process *lp, struct linux_pending *p, int 
         *out = found->info;
         if (found->timer != NULL)
             linux_posix_timer_taken_locked(found->timer, out);
-        entry_free(lp, found);
+        entry_free(found);
     } else {
         *out = (struct linux_siginfo){.signo = signal};
     }
@@ -115,25 +125,31 @@ int signal_dequeue(struct linux_thread *t, linux_sigset_t blocked, struct linux_
         signal = signal_set_next(from->set, blocked);
     }
     if (signal != 0)
-        pending_take(lp, from, signal, out);
+        pending_take(from, signal, out);
     return signal;
 }
 
-bool signal_enqueue(struct linux_process *lp, struct linux_pending *p, const struct linux_siginfo *info,
+// The limit does not bind standard signals that the kernel or kill sends: their information is not lost but for want of memory.
+static uint64_t limit_of(const struct linux_process *lp, const struct linux_siginfo *info) {
+    bool exempt = info->signo < LINUX_SIGRTMIN && info->code >= LINUX_SI_USER;
+
+    return exempt ? UINT64_MAX : lp->limits[LINUX_RLIMIT_SIGPENDING].current;
+}
+
+bool signal_enqueue(struct linux_process *lp, struct linux_thread *t, const struct linux_siginfo *info,
                     bool must_queue) {
+    struct linux_pending *p = t != NULL ? &t->pending : &lp->pending;
     struct linux_sigqueue *q = NULL;
 
     if (info->signo < LINUX_SIGRTMIN && signal_set_has(p->set, info->signo))
         return true; // pending already: one is enough
-    if (info->signo < LINUX_SIGRTMIN || lp->queued < lp->limits[LINUX_RLIMIT_SIGPENDING].current)
-        q = kmalloc(sizeof(*q));
+    if (info->signo != LINUX_SIGKILL) // nobody will see what came with that
+        q = entry_create(t != NULL ? t : linux_process_thread_locked(lp), limit_of(lp, info));
     if (q == NULL && must_queue)
         return false;
     if (q != NULL) {
         q->info = *info;
-        q->timer = NULL;
         list_push_back(&p->queue, &q->node);
-        lp->queued++;
     }
     p->set |= SIGNAL_BIT(info->signo);
     return true;

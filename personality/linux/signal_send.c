@@ -40,9 +40,9 @@ static void stop_and_continue_locked(struct linux_process *p, int signal) {
 
     if (signal != LINUX_SIGCONT && !signal_set_has(SIGNAL_SET_STOP, signal))
         return;
-    signal_pending_discard(p, &p->pending, cancelled);
+    signal_pending_discard(&p->pending, cancelled);
     list_for_each(t, &p->threads, node)
-        signal_pending_discard(p, &t->pending, cancelled);
+        signal_pending_discard(&t->pending, cancelled);
     if (signal != LINUX_SIGCONT || !p->stop_requested)
         return;
     p->stop_requested = false;
@@ -118,7 +118,7 @@ static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted,
         return 0;
     if (!blocked_by_receiver(p, wanted, signal) && signal_ignored_locked(p, signal))
         return 0;
-    if (!signal_enqueue(p, wanted != NULL ? &wanted->pending : &p->pending, info, queued_by_user))
+    if (!signal_enqueue(p, wanted, info, queued_by_user))
         return -LINUX_EAGAIN;
     notify_locked(p, wanted, signal);
     return 0;
@@ -189,8 +189,8 @@ void signal_force(const struct linux_siginfo *info) {
     spin_unlock(&p->sighand->lock);
     if (deadly)
         p->unkillable = false; // a fault of process 1 ends it, and the machine
-    signal_pending_discard(p, &t->pending, SIGNAL_BIT(info->signo));
-    (void)!signal_enqueue(p, &t->pending, info, false);
+    signal_pending_discard(&t->pending, SIGNAL_BIT(info->signo));
+    (void)!signal_enqueue(p, t, info, false);
     thread_set_work(t->thread, THREAD_WORK_PERSONALITY);
     spin_unlock_irq(&p->lock, flags);
 }

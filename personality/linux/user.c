@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// How many threads and zombies each real user has, for RLIMIT_NPROC; and how many the machine bears. A user's threads are one group of the fair class. A number in use (struct linux_pid) is charged to one user from
+// How many threads and zombies each real user has, for RLIMIT_NPROC, and how many signals are queued for them, for RLIMIT_SIGPENDING; and how many threads
+// the machine bears. A user's threads are one group of the fair class. A number in use (struct linux_pid) is charged to one user from
 // clone to exit (a thread's) or wait (a process's); setuid moves the charge. The limits are what keeps a fork bomb an affair of the user who lit it.
 //
-// Invariants: an entry's tasks are the numbers that point to it; one without tasks is not in the table.
-// Locking: linux_tree_lock. A thread reads its own entry's count without: its number keeps the entry.
+// Invariants: an entry's tasks are the numbers that point to it, its signals the queue entries that do; one without tasks is in the table only as long as
+// it has signals, and until somebody passes who holds the lock that it takes to remove it.
+// Locking: linux_tree_lock. A thread reads its own entry's count without: its number keeps the entry. Signals are counted by atomics: an entry may lose its
+// last one in any context.
 #include "process.h"
 
 #include <kernel/boot.h>
@@ -19,20 +22,49 @@
 static unsigned threads_max; // set at boot
 static struct linux_user *buckets[USER_BUCKETS];
 
+static bool idle(const struct linux_user *u) {
+    return atomic_load_explicit(&u->tasks, memory_order_relaxed) == 0 &&
+           atomic_load_explicit(&u->signals, memory_order_acquire) == 0;
+}
+
+// Removes a bucket's entries that nothing points to.
+static void bucket_sweep(struct linux_user **at) {
+    while (*at != NULL) {
+        struct linux_user *u = *at;
+        if (!idle(u)) {
+            at = &u->next;
+            continue;
+        }
+        *at = u->next;
+        if (u->uid != 0)
+            sched_group_put(u->share);
+        kfree(u);
+    }
+}
+
+static struct linux_user *user_create(uint32_t uid) {
+    struct linux_user *u = kzalloc(sizeof(*u));
+
+    if (u == NULL)
+        return NULL;
+    u->share = uid == 0 ? sched_group_system() : sched_group_create();
+    if (u->share == NULL) {
+        kfree(u);
+        return NULL;
+    }
+    u->uid = uid;
+    return u;
+}
+
 struct linux_user *linux_user_get_locked(uint32_t uid) {
     struct linux_user **bucket = &buckets[uid % USER_BUCKETS], *u;
 
     for (u = *bucket; u != NULL && u->uid != uid; u = u->next) {}
     if (u == NULL) {
-        u = kzalloc(sizeof(*u));
+        bucket_sweep(bucket);
+        u = user_create(uid);
         if (u == NULL)
             return NULL;
-        u->share = uid == 0 ? sched_group_system() : sched_group_create();
-        if (u->share == NULL) {
-            kfree(u);
-            return NULL;
-        }
-        u->uid = uid;
         u->next = *bucket;
         *bucket = u;
     }
@@ -41,18 +73,22 @@ struct linux_user *linux_user_get_locked(uint32_t uid) {
 }
 
 void linux_user_put_locked(struct linux_user *u) {
-    struct linux_user **at = &buckets[u->uid % USER_BUCKETS];
     unsigned tasks = atomic_load_explicit(&u->tasks, memory_order_relaxed) - 1;
 
     atomic_store_explicit(&u->tasks, tasks, memory_order_relaxed);
-    if (tasks > 0)
-        return;
-    while (*at != u)
-        at = &(*at)->next;
-    *at = u->next;
-    if (u->uid != 0)
-        sched_group_put(u->share);
-    kfree(u);
+    if (tasks == 0)
+        bucket_sweep(&buckets[u->uid % USER_BUCKETS]);
+}
+
+bool linux_user_signal_charge(struct linux_user *u, uint64_t limit) {
+    if (atomic_fetch_add_explicit(&u->signals, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(&u->signals, 1, memory_order_relaxed);
+    return false;
+}
+
+void linux_user_signal_uncharge(struct linux_user *u) {
+    atomic_fetch_sub_explicit(&u->signals, 1, memory_order_release);
 }
 
 // An eighth of the memory may go to threads.
@@ -92,7 +128,9 @@ int64_t linux_user_change(uint32_t uid) {
     if (u != NULL) {
         t->user_over_limit = uid != 0 && atomic_load_explicit(&u->tasks, memory_order_relaxed) - 1 >
                                              linux_limit(LINUX_RLIMIT_NPROC);
+        irq_flags_t flags = spin_lock_irq(&t->process->lock);
         t->pid->user = u;
+        spin_unlock_irq(&t->process->lock, flags);
         sched_set_group(t->thread, u->share);
         linux_user_put_locked(old);
     }

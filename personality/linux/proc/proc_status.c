@@ -112,7 +112,7 @@ void proc_show_status(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "NStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", v.pid, v.tid, v.group, v.session);
     status_memory(t, p);
     proc_print(t,
-               "Threads:\t%u\nSigQ:\t%u/"
+               "Threads:\t%u\nSigQ:\t%lu/"
                "%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
                v.threads, v.queued, v.queue_limit, v.pending, v.shared_pending, v.blocked, v.ignored, v.caught);
     status_capabilities(t, p);

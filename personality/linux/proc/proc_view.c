@@ -54,7 +54,9 @@ static void thread_fill(struct proc_view *v, struct linux_thread *t) {
 
 static void signals_fill(struct proc_view *v, const struct linux_process *p) {
     v->shared_pending = p->pending.set;
-    v->queued = p->queued;
+    v->queued = p->pid != NULL && p->pid->user != NULL
+                    ? atomic_load_explicit(&p->pid->user->signals, memory_order_relaxed)
+                    : 0;
     v->queue_limit = p->limits[LINUX_RLIMIT_SIGPENDING].current;
     for (int n = 1; n <= LINUX_SIGNALS; n++) {
         uint64_t handler = signal_handler(p->sighand, n);

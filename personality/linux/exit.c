@@ -22,6 +22,7 @@ void linux_process_end_locked(struct linux_process *p, int status) {
     p->group_exit = true;
     p->exit_status = status;
     p->stop_requested = false;
+    p->notice = p->wait_notice = LINUX_NOTICE_NONE; // what there is to tell now is the end
     if (p->process != NULL)
         atomic_store(&p->process->exiting, true);
     list_for_each(t, &p->threads, node)
@@ -84,6 +85,7 @@ static void thread_detach(struct linux_thread *t) {
     if (t->pid == p->pid)
         string_copy(p->last_name, t->thread->name, sizeof(p->last_name));
     list_remove(&t->node);
+    signal_pending_discard(&t->pending, ~0ull); // nobody sends it any more
     p->thread_count--;
     list_for_each(other, &p->threads, node) {
         all_parked = all_parked && other->parked;
@@ -159,8 +161,8 @@ static void siginfo_of_exit(struct linux_siginfo *out, struct linux_process *p, 
     out->sender.pid = p->number;
     out->sender.uid = p->token->uid;
     out->sender.child.status = status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
-    out->sender.child.utime = (int64_t)(p->usage.times.user / 10000000);
-    out->sender.child.stime = (int64_t)(p->usage.times.system / 10000000);
+    out->sender.child.utime = (int64_t)(p->usage.times.user / LINUX_TICK);
+    out->sender.child.stime = (int64_t)(p->usage.times.system / LINUX_TICK);
 }
 
 // SIGCHLD, or what clone chose; wakes waits. True: the parent does not want to wait for it.
@@ -191,11 +193,18 @@ void linux_notify_parent_of_stop(struct linux_process *p, enum linux_stop_notice
     struct linux_siginfo info = {.signo = LINUX_SIGCHLD};
     irq_flags_t own = spin_lock_irq(&p->lock); // the first thread may be changing the identity
 
+    struct linux_thread *first = linux_process_thread_locked(p);
+    struct linux_usage usage = p->usage;
+
     info.sender.uid = p->token->uid;
+    if (first != NULL)
+        linux_usage_of_thread(first, &usage);
     spin_unlock_irq(&p->lock, own);
     info.code = notice == LINUX_NOTICE_STOPPED ? LINUX_CLD_STOPPED : LINUX_CLD_CONTINUED;
     info.sender.pid = p->number;
     info.sender.child.status = notice == LINUX_NOTICE_STOPPED ? signal : LINUX_SIGCONT;
+    info.sender.child.utime = (int64_t)(usage.times.user / LINUX_TICK);
+    info.sender.child.stime = (int64_t)(usage.times.system / LINUX_TICK);
     spin_lock(&linux_tree_lock);
     struct linux_process *parent = p->parent;
     if (parent != NULL && p->state == LINUX_PROCESS_LIVE) {
@@ -225,6 +234,7 @@ void linux_process_release_locked(struct linux_process *p, struct linux_group_wa
 
     sighand = p->sighand; // others that share it see at once that p does no more
     p->sighand = NULL;
+    signal_pending_discard(&p->pending, ~0ull); // its user is no longer charged
     spin_unlock_irq(&p->lock, flags);
     sighand_put(sighand);
     p->state = LINUX_PROCESS_REAPED;

@@ -142,7 +142,7 @@ bool signal_enqueue(struct linux_process *lp, struct linux_thread *t, const stru
     struct linux_sigqueue *q = NULL;
 
     if (info->signo < LINUX_SIGRTMIN && signal_set_has(p->set, info->signo))
-        return true; // pending already: one is enough
+        return true;                  // pending already: one is enough
     if (info->signo != LINUX_SIGKILL) // nobody will see what came with that
         q = entry_create(t != NULL ? t : linux_process_thread_locked(lp), limit_of(lp, info));
     if (q == NULL && must_queue)

@@ -46,9 +46,11 @@ static void stop_and_continue_locked(struct linux_process *p, int signal) {
     if (signal != LINUX_SIGCONT || !p->stop_requested)
         return;
     p->stop_requested = false;
-    // A stop that was complete is now continued; one that was not complete has happened for the parent all the same, and is over.
+    // A stop that was complete is now continued. One that was not is told to the parent as one, of no signal; waits see both continued.
     p->notice = p->stopped ? LINUX_NOTICE_CONTINUED : LINUX_NOTICE_STOPPED;
-    p->wait_notice = p->stopped ? LINUX_NOTICE_CONTINUED : LINUX_NOTICE_NONE;
+    p->wait_notice = LINUX_NOTICE_CONTINUED;
+    if (!p->stopped)
+        p->stop_signal = 0;
     p->stopped = false;
     list_for_each(t, &p->threads, node)
         thread_set_work(t->thread, THREAD_WORK_PERSONALITY);

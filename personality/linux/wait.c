@@ -96,6 +96,8 @@ static int64_t wait_look(struct wait_request *r) {
     list_for_each_safe(c, next, &me->children, sibling) {
         if (!child_eligible(r, c))
             continue;
+        if (c->state == LINUX_PROCESS_ZOMBIE && !(r->options & WEXITED))
+            continue; // it will do nothing more that is waited for
         result = 0;
         if (take_zombie(r, me, c) || (c->state == LINUX_PROCESS_LIVE && take_notice(r, c))) {
             result = 1;

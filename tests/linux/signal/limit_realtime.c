@@ -64,7 +64,7 @@ static int by_default(void) {
 }
 
 static int hard_limit(void) {
-    prepare(SCHED_FIFO, 40000, 120000);
+    prepare(SCHED_FIFO, 40000, 400000);
     spin(2000, false);
     say("  told before the end", "%d", told);
     told = 0;
@@ -80,9 +80,9 @@ static int hard_ignored(void) {
 }
 
 static int blocking(void) {
-    prepare(SCHED_FIFO, 120000, 120000);
-    for (int i = 0; i < 10; i++) {
-        spin(20, false);
+    prepare(SCHED_FIFO, 500000, 500000);
+    for (int i = 0; i < 15; i++) {
+        spin(45, false);
         struct timespec moment = {0, 2000000};
         nanosleep(&moment, NULL);
     }

@@ -59,8 +59,8 @@ struct linux_user {
 // One number in use, whoever uses it: it is given back only when no thread, process, group and session bears it (pid.c).
 struct linux_pid {
     int number;
-    uint64_t serial;               // never given twice, unlike the number; immutable
-    unsigned users;                // tree lock
+    uint64_t serial; // never given twice, unlike the number; immutable
+    unsigned users;  // tree lock
     // Who is charged; NULL when neither thread nor process bears it. Written under the tree lock and, where a thread that can be sent signals bears the
     // number, its process's lock: either is enough to read it.
     struct linux_user *user;

@@ -104,7 +104,8 @@ inv_status_t proc_view_get(struct linux_process *p, int tid, struct proc_view *v
         s = INV_ERR_NOT_FOUND;
     } else {
         v->tid = v->pid;
-        v->state = 'Z';
+        // On its way: a zombie is one that can be waited for.
+        v->state = p->state == LINUX_PROCESS_LIVE && first == NULL ? 'R' : 'Z';
         string_copy(v->name, p->last_name, sizeof(v->name));
     }
     if (tid == 0 || t == NULL)

@@ -34,19 +34,15 @@
 
 struct spinlock epoll_watch_lock = SPINLOCK_INIT(LOCK_RANK_VFS_SPIN);
 static struct slab_cache item_cache;
-static _Atomic uint64_t watches; // items on this machine
+_Atomic uint64_t epoll_user_watches_max;
 
-uint64_t epoll_watches_max(void) {
-    static _Atomic uint64_t limit;
-    uint64_t l = atomic_load_explicit(&limit, memory_order_relaxed);
-    if (unlikely(l == 0)) {
-        struct page_stats stats;
-        page_get_stats(&stats);
-        l = stats.total * PAGE_SIZE / WATCHES_PART / sizeof(struct epoll_item);
-        atomic_store_explicit(&limit, l, memory_order_relaxed);
-    }
-    return l;
+static inv_status_t limit_init(void) {
+    struct page_stats stats;
+    page_get_stats(&stats);
+    atomic_store(&epoll_user_watches_max, stats.total * PAGE_SIZE / WATCHES_PART / sizeof(struct epoll_item));
+    return INV_OK;
 }
+BOOT_CALL("epoll limit", BOOT_STAGE_EXECUTIVE, limit_init);
 
 // --- wake-ups ---------------------------------------------------------------------------------------------------------
 
@@ -161,7 +157,6 @@ static void item_free(struct epoll_item *i, struct job *job) {
     }
     slab_free(&item_cache, i);
     job_uncharge(job, JOB_MEMORY, sizeof(*i));
-    atomic_fetch_sub_explicit(&watches, 1, memory_order_relaxed);
 }
 
 // Ends an item of the tree, registered in full or in part. The set mutex is held.
@@ -176,6 +171,7 @@ static void item_end(struct epoll_item *i) {
     spin_unlock_irq(&e->lock, flags);
     rb_remove(&e->items, &i->node);
     item_free(i, e->job);
+    atomic_fetch_sub_explicit(&e->user->epoll_watches, 1, memory_order_relaxed);
 }
 
 // --- registering ---
@@ -220,7 +216,8 @@ static void register_queue(struct poll_set *set, struct waitq *q) {
 static struct epoll_item *item_create(struct epoll_set *e, struct file *f, int fd, const struct epoll_report *wanted,
                                       inv_status_t *out_status) {
     *out_status = INV_ERR_NO_SPACE;
-    if (atomic_fetch_add_explicit(&watches, 1, memory_order_relaxed) >= epoll_watches_max())
+    if (atomic_fetch_add_explicit(&e->user->epoll_watches, 1, memory_order_relaxed) >=
+        atomic_load_explicit(&epoll_user_watches_max, memory_order_relaxed))
         goto uncount;
     *out_status = job_charge(e->job, JOB_MEMORY, sizeof(struct epoll_item));
     if (*out_status != INV_OK)
@@ -239,7 +236,7 @@ static struct epoll_item *item_create(struct epoll_set *e, struct file *f, int f
     *out_status = INV_ERR_NO_MEMORY;
     job_uncharge(e->job, JOB_MEMORY, sizeof(struct epoll_item));
 uncount:
-    atomic_fetch_sub_explicit(&watches, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&e->user->epoll_watches, 1, memory_order_relaxed);
     return NULL;
 }
 
@@ -448,8 +445,10 @@ const struct file *epoll_target(struct file *epoll, int fd, unsigned skip) {
 }
 
 static void set_put(struct epoll_set *e) {
-    if (atomic_fetch_sub_explicit(&e->count, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&e->count, 1, memory_order_acq_rel) == 1) {
+        user_account_put(e->user);
         event_memory_put(e, sizeof(*e), e->job);
+    }
 }
 
 static void set_release(struct file *file) {
@@ -510,6 +509,11 @@ inv_status_t epoll_create(struct file **out) {
     if (e == NULL)
         return INV_ERR_NO_MEMORY;
     e->job = job;
+    e->user = user_account_get();
+    if (e->user == NULL) {
+        event_memory_put(e, sizeof(*e), job);
+        return INV_ERR_NO_MEMORY;
+    }
     atomic_init(&e->count, 1);
     mutex_init(&e->mutex, LOCK_RANK_EPOLL);
     spin_lock_init(&e->lock, LOCK_RANK_WAITQ);
@@ -517,10 +521,10 @@ inv_status_t epoll_create(struct file **out) {
     waitq_init(&e->wait);
     waitq_init(&e->poll_wait);
     inv_status_t s = file_create_anonymous("anon_inode:[eventpoll]", &epoll_ops, e, O_RDWR_, 0600, out);
-    if (s != INV_OK)
-        event_memory_put(e, sizeof(*e), job);
-    else
+    if (s == INV_OK)
         e->file = *out;
+    else
+        set_put(e);
     return s;
 }
 

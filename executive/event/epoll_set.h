@@ -6,6 +6,7 @@
 #define EPOLL_SET_H
 
 #include <executive/event.h>
+#include <executive/user_account.h>
 
 struct epoll_set;
 
@@ -39,12 +40,13 @@ struct epoll_set {
     /* lock: */
     struct spinlock lock; // WAITQ
     struct list_node ready;
-    struct waitq wait;      // threads in epoll_wait
-    struct waitq poll_wait; // who polls the set itself: other sets, poll
-    struct job *job;        // charged; counted
-    struct file *file;      // its own, not counted: there as long as the set has items
-    uint64_t visited;       // nest: the last walk that came here,
-    unsigned depth;         // nest: and what it found
+    struct waitq wait;         // threads in epoll_wait
+    struct waitq poll_wait;    // who polls the set itself: other sets, poll
+    struct job *job;           // charged; counted
+    struct user_account *user; // who made it: its watches are charged to it; counted
+    struct file *file;         // its own, not counted: there as long as the set has items
+    uint64_t visited;          // nest: the last walk that came here,
+    unsigned depth;            // nest: and what it found
 };
 
 extern const struct file_ops epoll_ops;

@@ -22,15 +22,14 @@
 #include "inode.h"
 #include "pipe.h"
 
-#define PIPE_MAX_BYTES (1u << 20) // without privilege
-#define FIONREAD_      0x541bu
+#define FIONREAD_ 0x541bu
 
-// What all pipes may hold together before new ones are made small and none may grow without privilege (Linux: pipe-user-pages-soft, for each user).
-// No process answers for a pipe's pages when memory ends, so they must not become the greater part of it.
-#define PIPE_TOTAL_SLOTS 16384u
+// No process answers for a pipe's pages when memory ends, so they must not become the greater part of it: beyond the users' limits there is one for the machine.
 #define PIPE_TOTAL_PART  8u // of memory
 #define PIPE_SMALL_SLOTS 2u
 static _Atomic uint64_t total_slots;
+
+struct vfs_pipe_limits vfs_pipe_limits = {.max_size = 1u << 20, .user_pages_soft = 16384};
 
 static bool pipes_hold_much(void) {
     static _Atomic uint64_t limit;
@@ -38,37 +37,83 @@ static bool pipes_hold_much(void) {
     if (unlikely(l == 0)) {
         struct page_stats stats;
         page_get_stats(&stats);
-        l = MIN((uint64_t)PIPE_TOTAL_SLOTS, stats.total / PIPE_TOTAL_PART);
+        l = stats.total / PIPE_TOTAL_PART;
         atomic_store_explicit(&limit, l, memory_order_relaxed);
     }
     return atomic_load_explicit(&total_slots, memory_order_relaxed) >= l;
 }
 
+static bool beyond(const _Atomic uint64_t *limit, uint64_t pages) {
+    uint64_t l = atomic_load_explicit(limit, memory_order_relaxed);
+    return l != 0 && pages > l;
+}
+
+// Whom the limits of users bind.
+static bool bound_by_limits(void) {
+    const struct token *who = vfs_current_token();
+    return !token_capable(who, CAP_SYS_RESOURCE) && !token_capable(who, CAP_SYS_ADMIN);
+}
+
+// The user's pages with n more, or less, of them.
+static uint64_t slots_charge(struct user_account *user, int64_t n) {
+    atomic_fetch_add_explicit(&total_slots, (uint64_t)n, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&user->pipe_pages, (uint64_t)n, memory_order_relaxed) + (uint64_t)n;
+}
+
+// How many slots a new pipe has, charged: fewer beyond the user's soft limit, none beyond the hard one.
+static uint32_t slots_first(struct user_account *user) {
+    uint64_t most = atomic_load_explicit(&vfs_pipe_limits.max_size, memory_order_relaxed) / PAGE_SIZE;
+    uint32_t slots = PIPE_SLOTS;
+    if (unlikely(slots > most) && !token_capable(vfs_current_token(), CAP_SYS_RESOURCE))
+        slots = (uint32_t)most;
+    uint64_t pages = slots_charge(user, slots);
+    if (unlikely(pipes_hold_much() || (beyond(&vfs_pipe_limits.user_pages_soft, pages) && bound_by_limits()))) {
+        pages = slots_charge(user, (int64_t)PIPE_SMALL_SLOTS - slots);
+        slots = PIPE_SMALL_SLOTS;
+    }
+    if (unlikely(beyond(&vfs_pipe_limits.user_pages_hard, pages)) && bound_by_limits()) {
+        slots_charge(user, -(int64_t)slots);
+        slots = 0;
+    }
+    return slots;
+}
+
 // --- life -------------------------------------------------------------------------------------------------------------
 
-static struct pipe *pipe_alloc(struct job *job) {
-    if (job_charge(job, JOB_MEMORY, sizeof(struct pipe)) != INV_OK)
-        return NULL;
+// NO_MEMORY; FILE_TABLE_FULL: the user has as many pages of pipes as is allowed.
+static inv_status_t pipe_alloc(struct job *job, struct pipe **out) {
+    struct user_account *user = user_account_get();
+    if (user == NULL)
+        return INV_ERR_NO_MEMORY;
+    uint32_t slots = slots_first(user);
+    inv_status_t s = slots != 0 ? job_charge(job, JOB_MEMORY, sizeof(struct pipe)) : INV_ERR_FILE_TABLE_FULL;
+    if (s != INV_OK)
+        goto uncount;
     struct pipe *p = kzalloc(sizeof(*p));
-    if (p == NULL) {
-        job_uncharge(job, JOB_MEMORY, sizeof(struct pipe));
-        return NULL;
+    if (p != NULL) {
+        object_get(&job->obj);
+        p->job = job;
+        p->user = user;
+        mutex_init(&p->lock, LOCK_RANK_PIPE);
+        waitq_init(&p->read_wait);
+        waitq_init(&p->write_wait);
+        waitq_init(&p->partner_wait);
+        async_list_init(&p->async, true);
+        p->ring.slots = slots;
+        p->ring.slot = p->first_slots;
+        *out = p;
+        return INV_OK;
     }
-    object_get(&job->obj);
-    p->job = job;
-    mutex_init(&p->lock, LOCK_RANK_PIPE);
-    waitq_init(&p->read_wait);
-    waitq_init(&p->write_wait);
-    waitq_init(&p->partner_wait);
-    async_list_init(&p->async, true);
-    p->ring.slots = pipes_hold_much() ? PIPE_SMALL_SLOTS : PIPE_SLOTS;
-    atomic_fetch_add_explicit(&total_slots, p->ring.slots, memory_order_relaxed);
-    p->ring.slot = p->first_slots;
-    return p;
+    job_uncharge(job, JOB_MEMORY, sizeof(struct pipe));
+    s = INV_ERR_NO_MEMORY;
+uncount:
+    slots_charge(user, -(int64_t)slots);
+    user_account_put(user);
+    return s;
 }
 
 static void slots_free(struct pipe *p, struct pipe_slot *slot, uint32_t slots) {
-    atomic_fetch_sub_explicit(&total_slots, slots, memory_order_relaxed);
+    slots_charge(p->user, -(int64_t)slots);
     if (slot == p->first_slots)
         return;
     kfree(slot);
@@ -94,6 +139,7 @@ static void pipe_free(struct pipe *p) {
         if (p->spare[i] != NULL)
             page_put(p->spare[i]);
     slots_free(p, p->ring.slot, p->ring.slots);
+    user_account_put(p->user);
     job_uncharge(p->job, JOB_MEMORY, sizeof(struct pipe));
     object_put(&p->job->obj);
     kfree(p);
@@ -392,8 +438,10 @@ inv_status_t pipe_create(struct job *job, uint32_t flags, struct file **out_read
     inv_status_t s = anonymous_path("pipe", MODE_FIFO | 0600, &path);
     if (s != INV_OK)
         return s;
-    struct pipe *p = pipe_alloc(job != NULL ? job : vfs_current_job());
-    s = p != NULL ? pipe_end(&path, p, flags & (O_NONBLOCK_ | O_DIRECT_), out_read) : INV_ERR_NO_MEMORY;
+    struct pipe *p = NULL;
+    s = pipe_alloc(job != NULL ? job : vfs_current_job(), &p);
+    if (s == INV_OK)
+        s = pipe_end(&path, p, flags & (O_NONBLOCK_ | O_DIRECT_), out_read);
     if (s == INV_OK) {
         s = pipe_end(&path, p, (flags & (O_NONBLOCK_ | O_DIRECT_)) | O_WRONLY_, out_write);
         if (s != INV_OK)
@@ -451,18 +499,19 @@ static inv_status_t fifo_open(struct inode *inode, struct file *file) {
         return INV_ERR_INVALID;
     mutex_lock(&inode->lock);
     struct pipe *p = inode->pipe;
-    if (p == NULL)
-        p = inode->pipe = pipe_alloc(vfs_current_job());
-    if (p != NULL)
+    inv_status_t s = p == NULL ? pipe_alloc(vfs_current_job(), &p) : INV_OK;
+    if (s == INV_OK) {
+        inode->pipe = p;
         p->files++;
+    }
     mutex_unlock(&inode->lock);
-    if (p == NULL)
+    if (s != INV_OK)
         return INV_ERR_NO_MEMORY;
     file->data = p;
     file->ops = &pipe_ops;
     file->position = UINT64_MAX;
     mutex_lock(&p->lock);
-    inv_status_t s = fifo_join_locked(p, file);
+    s = fifo_join_locked(p, file);
     mutex_unlock(&p->lock);
     if (s == INV_OK)
         return INV_OK;
@@ -481,6 +530,10 @@ bool file_is_pipe(const struct file *f) {
     return f->ops == &pipe_ops;
 }
 
+uint64_t pipe_size_rounded(uint64_t bytes) {
+    return (uint64_t)pipe_ring_slots_for(bytes) * PAGE_SIZE;
+}
+
 inv_status_t pipe_get_size(struct file *f, uint64_t *out_size) {
     if (!file_is_pipe(f))
         return INV_ERR_BAD_FD;
@@ -491,8 +544,13 @@ inv_status_t pipe_get_size(struct file *f, uint64_t *out_size) {
     return INV_OK;
 }
 
-static inv_status_t resize_locked(struct pipe *p, uint32_t slots) {
+// The new slots are charged to the user already.
+static inv_status_t resize_charged(struct pipe *p, uint32_t slots, uint64_t pages) {
     size_t charge = slots * sizeof(struct pipe_slot);
+    bool grows = slots > p->ring.slots;
+    if (grows && (beyond(&vfs_pipe_limits.user_pages_hard, pages) || beyond(&vfs_pipe_limits.user_pages_soft, pages)) &&
+        bound_by_limits())
+        return INV_ERR_NOT_PERMITTED;
     if (pipe_ring_used(&p->ring) > slots)
         return INV_ERR_BUSY;
     if (job_charge(p->job, JOB_MEMORY, charge) != INV_OK)
@@ -504,9 +562,17 @@ static inv_status_t resize_locked(struct pipe *p, uint32_t slots) {
         return INV_ERR_NO_MEMORY;
     }
     pipe_ring_move(&p->ring, slot, slots);
-    atomic_fetch_add_explicit(&total_slots, slots, memory_order_relaxed);
     slots_free(p, old, old_slots);
     return INV_OK;
+}
+
+static inv_status_t resize_locked(struct pipe *p, uint32_t slots) {
+    // The old ones are given back at the end; they are not counted twice meanwhile.
+    uint64_t pages = slots_charge(p->user, slots) - p->ring.slots;
+    inv_status_t s = resize_charged(p, slots, pages);
+    if (s != INV_OK)
+        slots_charge(p->user, -(int64_t)slots);
+    return s;
 }
 
 inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged, uint64_t *out_size) {
@@ -518,7 +584,8 @@ inv_status_t pipe_set_size(struct file *f, uint64_t size, bool privileged, uint6
         return INV_ERR_INVALID;
     mutex_lock(&p->lock);
     inv_status_t s = INV_OK;
-    if (slots > p->ring.slots && ((uint64_t)slots * PAGE_SIZE > PIPE_MAX_BYTES || pipes_hold_much()) && !privileged)
+    uint64_t most = atomic_load_explicit(&vfs_pipe_limits.max_size, memory_order_relaxed);
+    if (slots > p->ring.slots && ((uint64_t)slots * PAGE_SIZE > most || pipes_hold_much()) && !privileged)
         s = INV_ERR_NOT_PERMITTED;
     if (s == INV_OK && slots != p->ring.slots)
         s = resize_locked(p, slots);

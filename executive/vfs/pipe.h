@@ -5,6 +5,7 @@
 #ifndef VFS_PIPE_H
 #define VFS_PIPE_H
 
+#include <executive/user_account.h>
 #include <kernel/job.h>
 
 #include "file.h"
@@ -26,7 +27,8 @@ struct pipe {
     _Atomic bool
         polled; // ever: edge-triggered watchers want to hear of each write, also into a pipe that was not empty
     struct page *spare[PIPE_SPARES];
-    struct job *job; // charged; counted
+    struct job *job;           // charged; counted
+    struct user_account *user; // who made it: the slots are charged to it; counted
     struct pipe_slot first_slots[PIPE_SLOTS];
 };
 

@@ -3,15 +3,16 @@
 //
 // Resource limits and usage: getrlimit, setrlimit, prlimit64, getrusage. Limits are the process's, under its lock; who enforces one reads it there.
 #include "process.h"
+#include "system.h"
 
 #include <arch/usercopy.h>
 
-#define NOFILE_MAX (1u << 20) // fs.nr_open
+struct linux_tunable linux_descriptor_limit = {.value = 1u << 20, .minimum = 64, .maximum = 1u << 20};
 
 static int64_t limit_set_check(const struct linux_process *p, unsigned resource, const struct linux_rlimit *fresh) {
     if (fresh->current > fresh->maximum)
         return -LINUX_EINVAL;
-    if (resource == LINUX_RLIMIT_NOFILE && fresh->maximum > NOFILE_MAX)
+    if (resource == LINUX_RLIMIT_NOFILE && fresh->maximum > atomic_load(&linux_descriptor_limit.value))
         return -LINUX_EPERM;
     if (fresh->maximum > p->limits[resource].maximum && !token_capable(linux_token(), CAP_SYS_RESOURCE))
         return -LINUX_EPERM;

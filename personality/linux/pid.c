@@ -6,6 +6,7 @@
 // Locking: linux_tree_lock for everything. Lookups that outlive the lock count what they found.
 #include "pid_map.h"
 #include "process.h"
+#include "system.h"
 
 #include <kernel/slab.h>
 
@@ -14,6 +15,8 @@
 struct spinlock linux_tree_lock = SPINLOCK_INIT(LOCK_RANK_PERSONALITY_SPIN);
 struct list_node linux_processes = LIST_INIT(linux_processes);
 struct linux_process *linux_init;
+
+struct linux_tunable linux_pid_limit = {.value = LINUX_PID_MAX, .minimum = 301, .maximum = LINUX_PID_MAX};
 
 /* tree lock: */
 static struct pid_map map;
@@ -38,7 +41,7 @@ static int64_t number_take(int exact, struct linux_pid **out) {
         return -LINUX_ENOMEM;
     spin_lock(&linux_tree_lock);
     if (exact == 0)
-        p->number = pid_map_take(&map);
+        p->number = pid_map_take(&map, (int)atomic_load_explicit(&linux_pid_limit.value, memory_order_relaxed));
     else if (pid_map_take_exact(&map, exact))
         p->number = exact;
     if (p->number == 0)
@@ -66,7 +69,7 @@ struct linux_pid *linux_pid_alloc(void) {
 }
 
 int64_t linux_pid_alloc_exact(int number, struct linux_pid **out) {
-    if (number < 1 || number >= LINUX_PID_MAX)
+    if (number < 1 || number >= (int)atomic_load(&linux_pid_limit.value))
         return -LINUX_EINVAL;
     return number_take(number, out);
 }

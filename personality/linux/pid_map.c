@@ -21,11 +21,11 @@ static int pid_map_search(const struct pid_map *m, int from, int to) {
     return 0;
 }
 
-int pid_map_take(struct pid_map *m) {
-    int n = pid_map_search(m, m->last + 1, PID_MAP_SIZE);
+int pid_map_take(struct pid_map *m, int below) {
+    int n = pid_map_search(m, m->last + 1, below);
 
     if (n == 0)
-        n = pid_map_search(m, PID_MAP_RESERVED, PID_MAP_SIZE);
+        n = pid_map_search(m, PID_MAP_RESERVED, below);
     if (n == 0)
         return 0;
     m->used[n / 64] |= 1ull << (n % 64);

@@ -17,8 +17,9 @@ struct pid_map {
     int last; // given out last
     unsigned count;
 };
-// The next free number after the last one, going round: a number that was given back is the last to be used again. 0: all are in use.
-int pid_map_take(struct pid_map *m);
+// The next free number after the last one, going round: a number that was given back is the last to be used again. All are less than
+// below, which is at most PID_MAP_SIZE. 0: all are in use.
+int pid_map_take(struct pid_map *m, int below);
 bool pid_map_take_exact(struct pid_map *m, int number); // false: in use
 void pid_map_give_back(struct pid_map *m, int number);
 int pid_map_next_used(const struct pid_map *m, int from); // the lowest number in use from from on; 0: none

@@ -22,6 +22,8 @@ void linux_domain_name(char out[LINUX_NAME_LENGTH]);
 void linux_host_name_set(const char *name); // cut to 64 bytes
 void linux_domain_name_set(const char *name);
 
+// kernel.pid_max: numbers of processes are below it; kernel.threads-max; fs.nr_open: what RLIMIT_NOFILE may be at most.
+extern struct linux_tunable linux_pid_limit, linux_thread_limit, linux_descriptor_limit;
 // kernel.dmesg_restrict: 1: reading the log needs a capability.
 extern struct linux_tunable linux_log_restricted;
 

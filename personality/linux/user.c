@@ -10,6 +10,7 @@
 // Locking: linux_tree_lock. A thread reads its own entry's count without: its number keeps the entry. Signals are counted by atomics: an entry may lose its
 // last one in any context.
 #include "process.h"
+#include "system.h"
 
 #include <kernel/boot.h>
 #include <kernel/page.h>
@@ -19,7 +20,7 @@
 // What Linux counts a thread as: half a dozen pages of stack and structures, rounded up so that programs find its limits.
 #define THREAD_COST (16u << 10)
 
-static unsigned threads_max; // set at boot
+struct linux_tunable linux_thread_limit = {.minimum = 20, .maximum = 0x3fffffff}; // set at boot
 static struct linux_user *buckets[USER_BUCKETS];
 
 static bool idle(const struct linux_user *u) {
@@ -96,13 +97,14 @@ static inv_status_t threads_max_init(void) {
     struct page_stats stats;
 
     page_get_stats(&stats);
-    threads_max = (unsigned)MIN(MAX(stats.total * PAGE_SIZE / 8 / THREAD_COST, 20), LINUX_PID_MAX / 2);
+    atomic_store(&linux_thread_limit.value,
+                 MIN(MAX(stats.total * PAGE_SIZE / 8 / THREAD_COST, 20), LINUX_PID_MAX / 2));
     return INV_OK;
 }
 BOOT_CALL("linux users", BOOT_STAGE_EXECUTIVE, threads_max_init);
 
 unsigned linux_threads_max(void) {
-    return threads_max;
+    return (unsigned)atomic_load_explicit(&linux_thread_limit.value, memory_order_relaxed);
 }
 
 static bool limit_exempt(const struct token *token) {

@@ -64,7 +64,7 @@ struct epoll_report { // as Linux has it in user memory on x86-64: 12 bytes
 must_check inv_status_t epoll_create(struct file **out);
 bool epoll_is(const struct file *f);
 // Files are known by description and number together. epoll: epoll_is(epoll) && epoll != f; f->ops->poll != NULL.
-// EXISTS, NO_SPACE (too many watched on this machine), NO_MEMORY, LOOP (f watches epoll already, or too deep below), INVALID (too deep above).
+// EXISTS, NO_SPACE (too many watched by sets of its user), NO_MEMORY, LOOP (f watches epoll already, or too deep below), INVALID (too deep above).
 must_check inv_status_t epoll_add(struct file *epoll, struct file *f, int fd, const struct epoll_report *wanted);
 must_check inv_status_t epoll_modify(struct file *epoll, struct file *f, int fd,
                                      const struct epoll_report *wanted);          // NOT_FOUND; INVALID: it is exclusive
@@ -75,6 +75,7 @@ must_check inv_status_t epoll_wait(struct file *epoll, void user_ptr *to, unsign
 // The file that is watched under the number, of several the one after skip others; for comparison alone: nobody counts it. NULL: there is none.
 const struct file *epoll_target(struct file *epoll, int fd, unsigned skip);
 void epoll_file_gone(struct file *f); // from file_put: the last count has gone, and with it every watch of f
-uint64_t epoll_watches_max(void);     // how many there may be on this machine
+extern _Atomic uint64_t
+    epoll_user_watches_max; // how many the sets of one user may have in all: fs/epoll/max_user_watches
 
 #endif

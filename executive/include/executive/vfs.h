@@ -547,7 +547,14 @@ static inline unsigned file_poll(struct file *f, struct poll_set *s) {
 // Waits until one of the registered queues woke. OK, TIMED_OUT, INTERRUPTED.
 must_check inv_status_t poll_set_wait(struct poll_set *s, nstime_t deadline);
 
-// pipe2. capacity 64 KiB, atomic up to 4096 bytes.
+// fs/pipe-max-size in bytes; fs/pipe-user-pages-*: what a user's pipes may hold, 0: no limit. They bind who has neither CAP_SYS_RESOURCE nor CAP_SYS_ADMIN.
+struct vfs_pipe_limits {
+    _Atomic uint64_t max_size, user_pages_soft, user_pages_hard;
+};
+extern struct vfs_pipe_limits vfs_pipe_limits;
+// What a size of a pipe in bytes becomes: a power of two of at least a page. 0: too large.
+uint64_t pipe_size_rounded(uint64_t bytes);
+// pipe2. capacity 64 KiB, atomic up to 4096 bytes. NO_MEMORY; FILE_TABLE_FULL: the user is at the hard limit.
 must_check inv_status_t pipe_create(struct job *job, uint32_t flags, struct file **out_read, struct file **out_write);
 
 // SIGPIPE and RLIMIT_FSIZE's SIGXFSZ are raised by the personality: a table it registers.

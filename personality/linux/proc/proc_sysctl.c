@@ -7,6 +7,7 @@
 #include "../ipc_files.h"
 #include "../system.h"
 
+#include <executive/event.h>
 #include <executive/random.h>
 #include <kernel/log.h>
 #include <kernel/page.h>
@@ -111,14 +112,6 @@ static void show_osrelease(struct proc_text *t, const struct proc_node *n) {
 
 static void show_version(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "%s\n", LINUX_VERSION);
-}
-
-static void show_pid_max(struct proc_text *t, const struct proc_node *n) {
-    proc_show_number(t, LINUX_PID_MAX);
-}
-
-static void show_threads_max(struct proc_text *t, const struct proc_node *n) {
-    proc_show_number(t, linux_threads_max());
 }
 
 static void show_ngroups_max(struct proc_text *t, const struct proc_node *n) {
@@ -228,8 +221,49 @@ static void show_dentry_state(struct proc_text *t, const struct proc_node *n) {
     proc_print(t, "%lu\t0\t45\t0\t0\t0\n", slab_used("dentry"));
 }
 
+// Numbers that are kept below the personality: what binds them is the same for all.
+static const struct {
+    const char *name;
+    _Atomic uint64_t *value;
+} kept_numbers[] = {
+    {"max_user_watches", &epoll_user_watches_max},
+    {"pipe-user-pages-hard", &vfs_pipe_limits.user_pages_hard},
+    {"pipe-user-pages-soft", &vfs_pipe_limits.user_pages_soft},
+};
+
+static _Atomic uint64_t *kept_number(const struct proc_node *n) {
+    unsigned i = 0;
+
+    while (strcmp(kept_numbers[i].name, n->entry->name) != 0)
+        i++;
+    return kept_numbers[i].value;
+}
+
+static void show_kept(struct proc_text *t, const struct proc_node *n) {
+    proc_show_number(t, atomic_load(kept_number(n)));
+}
+
+static int64_t store_kept(const struct proc_node *n, char *text) {
+    uint64_t value;
+
+    if (!proc_parse_number(text, &value) || value > INT64_MAX)
+        return -LINUX_EINVAL;
+    atomic_store(kept_number(n), value);
+    return 0;
+}
+
 static void show_pipe_max_size(struct proc_text *t, const struct proc_node *n) {
-    proc_show_number(t, 1u << 20);
+    proc_show_number(t, atomic_load(&vfs_pipe_limits.max_size));
+}
+
+// As a size of a pipe: rounded up to a power of two of pages.
+static int64_t store_pipe_max_size(const struct proc_node *n, char *text) {
+    uint64_t value;
+
+    if (!proc_parse_number(text, &value) || value > UINT32_MAX || (value = pipe_size_rounded(value)) == 0)
+        return -LINUX_EINVAL;
+    atomic_store(&vfs_pipe_limits.max_size, value);
+    return 0;
 }
 
 static void show_lease_break_time(struct proc_text *t, const struct proc_node *n) {
@@ -319,7 +353,7 @@ static const struct proc_entry kernel_children[] = {
     {.name = "ostype", .mode = 0444, .show = show_ostype},
     {.name = "overflowgid", .mode = 0444, .show = show_overflow_id},
     {.name = "overflowuid", .mode = 0444, .show = show_overflow_id},
-    {.name = "pid_max", .mode = 0444, .show = show_pid_max},
+    {.name = "pid_max", .mode = 0644, .number = &linux_pid_limit},
     {.name = "printk", .mode = 0644, .show = show_printk, .store = store_printk},
     {.name = "random", .mode = 0555, .kind = PROC_DIRECTORY, .children = random_children},
     {.name = "randomize_va_space", .mode = 0444, .show = show_two},
@@ -329,7 +363,7 @@ static const struct proc_entry kernel_children[] = {
     {.name = "shmmni", .mode = 0644, .number = &shm_count_max},
     {.name = "shm_rmid_forced", .mode = 0444, .show = show_zero},
     {.name = "tainted", .mode = 0444, .show = show_zero},
-    {.name = "threads-max", .mode = 0444, .show = show_threads_max},
+    {.name = "threads-max", .mode = 0644, .number = &linux_thread_limit},
     {.name = "version", .mode = 0444, .show = show_version},
     {.name = NULL},
 };
@@ -341,18 +375,25 @@ static const struct proc_entry mqueue_children[] = {
     {.name = "queues_max", .mode = 0644, .number = &mq_queues_max},
     {.name = NULL},
 };
+static const struct proc_entry epoll_children[] = {
+    {.name = "max_user_watches", .mode = 0644, .show = show_kept, .store = store_kept},
+    {.name = NULL},
+};
 static const struct proc_entry fs_children[] = {
     {.name = "dentry-state", .mode = 0444, .show = show_dentry_state},
+    {.name = "epoll", .mode = 0555, .kind = PROC_DIRECTORY, .children = epoll_children},
     {.name = "file-max", .mode = 0444, .show = show_limit_files},
     {.name = "file-nr", .mode = 0444, .show = show_file_nr},
     {.name = "inode-nr", .mode = 0444, .show = show_inode_nr},
     {.name = "inode-state", .mode = 0444, .show = show_inode_state},
     {.name = "lease-break-time", .mode = 0644, .show = show_lease_break_time, .store = store_lease_break_time},
     {.name = "mqueue", .mode = 0555, .kind = PROC_DIRECTORY, .children = mqueue_children},
-    {.name = "nr_open", .mode = 0444, .show = show_limit_files},
+    {.name = "nr_open", .mode = 0644, .number = &linux_descriptor_limit},
     {.name = "overflowgid", .mode = 0444, .show = show_overflow_id},
     {.name = "overflowuid", .mode = 0444, .show = show_overflow_id},
-    {.name = "pipe-max-size", .mode = 0444, .show = show_pipe_max_size},
+    {.name = "pipe-max-size", .mode = 0644, .show = show_pipe_max_size, .store = store_pipe_max_size},
+    {.name = "pipe-user-pages-hard", .mode = 0644, .show = show_kept, .store = store_kept},
+    {.name = "pipe-user-pages-soft", .mode = 0644, .show = show_kept, .store = store_kept},
     {.name = "protected_fifos", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = "protected_hardlinks", .mode = 0644, .show = show_protected, .store = store_protected},
     {.name = "protected_regular", .mode = 0644, .show = show_protected, .store = store_protected},

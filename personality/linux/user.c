@@ -20,7 +20,7 @@
 // What Linux counts a thread as: half a dozen pages of stack and structures, rounded up so that programs find its limits.
 #define THREAD_COST (16u << 10)
 
-struct linux_tunable linux_thread_limit = {.minimum = 20, .maximum = 0x3fffffff}; // set at boot
+struct linux_tunable linux_thread_limit = {.minimum = 1, .maximum = 0x3fffffff}; // set at boot
 static struct linux_user *buckets[USER_BUCKETS];
 
 static bool idle(const struct linux_user *u) {

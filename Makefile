@@ -36,9 +36,9 @@ Q       := $(if $(V),,@)
 silent  := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 say      = @$(if $(silent),:,printf) '  %-8s %s\n' '$(1)' '$(2)'
 
-.PHONY: kernel configuration tools init root clean help list-host-tests list-sources FORCE
+.PHONY: kernel configuration interfaces tools init root clean help list-host-tests list-sources FORCE
 kernel: $(O)/invar.elf
-configuration: $(O)/include/config.h
+configuration: $(O)/include/config.h interfaces
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 
@@ -83,11 +83,16 @@ $(foreach d,$(folders),$(eval $(call read_folder,$(d))))
 
 objects := $(addprefix $(O)/obj/,$(addsuffix .o,$(sources)))
 
+# --- what is made of the interfaces (tools/idlc) ------------------------------------------------------------------------
+
+HOST := $(BUILD)/host
+include tools/idlc/idlc.mk
+
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 is-clang := $(findstring clang,$(notdir $(CC)))
 
-includes-kernel      := -Ikernel/include -Ikernel/arch/$(ARCH)/include -Iabi/include
+includes-kernel      := -Ikernel/include -Ikernel/arch/$(ARCH)/include -Iabi/include -I$(gen)/include -I$(gen)/kernel
 includes-executive   := $(includes-kernel) -Iexecutive/include
 includes-personality := $(includes-executive) -Ipersonality/include
 
@@ -124,12 +129,12 @@ $(O)/.objects: FORCE
 
 # --- the kernel -------------------------------------------------------------------------------------------------------
 
-$(O)/obj/%.c.o: %.c $(O)/.flags $(O)/include/config.h
+$(O)/obj/%.c.o: %.c $(O)/.flags $(O)/include/config.h | $(generated)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(call cflags,$<) -MMD -MP -c -o $@ $<
 
-$(O)/obj/%.S.o: %.S $(O)/.flags $(O)/include/config.h
+$(O)/obj/%.S.o: %.S $(O)/.flags $(O)/include/config.h | $(generated)
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(call asflags,$<) -MMD -MP -c -o $@ $<
@@ -163,7 +168,7 @@ list-host-tests:
 
 # --- what runs beside it ----------------------------------------------------------------------------------------------
 
-include tools/host.mk tools/check.mk
+include tools/host.mk user/user.mk tools/check.mk
 
 clean:
 	rm -rf $(O)

@@ -12,12 +12,12 @@ check-clang: $(patsubst %,$(O)/check/%.clang,$(check-sources))
 check-sparse: $(patsubst %,$(O)/check/%.sparse,$(check-sources))
 
 # With CC=clang-14. A finding is a line with "warning:" or "error:".
-$(O)/check/%.clang: % tools/check.mk $(O)/.flags $(O)/include/config.h
+$(O)/check/%.clang: % tools/check.mk $(O)/.flags $(O)/include/config.h | $(generated)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -g,$(call cflags,$<)) -Wno-error --analyze -Xclang -analyzer-config -Xclang max-nodes=40000 \
 	    -Xclang -analyzer-output=text -MMD -MP -MF $@.d -MT $@ -o /dev/null $< >$@ 2>&1 || :
 
-$(O)/check/%.sparse: % tools/check.mk $(O)/.flags $(O)/include/config.h
+$(O)/check/%.sparse: % tools/check.mk $(O)/.flags $(O)/include/config.h | $(generated)
 	@mkdir -p $(@D)
 	$(Q)sparse -gcc-base-dir $(sparse-gcc)/.. -std=c17 $(call base-flags,$<) -Wcast-to-as -Wnon-pointer-null -Wno-decl -Wno-cast-truncate \
 	    -Wno-unknown-attribute '-D_Atomic(type)=type' $< >$@ 2>&1 || :

@@ -4,7 +4,6 @@
 # What runs beside the kernel: the program that runs a machine, the first user process, the built-in root archive.
 # Included by the Makefile; all of it goes to build/host, whatever the kernel's own build folder is.
 
-HOST    := $(BUILD)/host
 MUSLCC  ?= musl-gcc
 host-flags := -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter
 

@@ -27,6 +27,7 @@ static struct directory *types_directory;
 static void directory_delete(struct object *o);
 static struct object_type directory_type = {
     .name = "directory",
+    .number = INV_OBJECT_DIRECTORY,
     .default_rights = INV_RIGHT_READ | INV_RIGHT_WRITE | INV_RIGHT_GET_INFO | INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER,
     .size = sizeof(struct directory),
     .delete = directory_delete,

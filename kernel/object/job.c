@@ -15,8 +15,9 @@
 #include <kernel/trace.h>
 
 static void job_delete(struct object *o);
-static struct object_type job_type = {
+struct object_type job_type = {
     .name = "job",
+    .number = INV_OBJECT_JOB,
     .default_rights = INV_RIGHTS_ALL & ~INV_RIGHT_MAP & ~INV_RIGHT_EXECUTE,
     .size = sizeof(struct job),
     .delete = job_delete,
@@ -31,12 +32,12 @@ static void job_setup(struct job *j, struct job *parent) {
     list_init(&j->child_node);
     list_init(&j->processes);
     j->parent = parent;
+    atomic_init(&j->policies, INV_JOB_POLICIES_ALL);
 }
 
 void job_init_boot(void) {
     object_type_register(&job_type);
     job_setup(&root_job, NULL);
-    root_job.policy = JOB_POLICY_NATIVE_CALLS;
     ASSERT(object_init(&root_job.obj, &job_type, NULL) == INV_OK);
     ASSERT(directory_insert(namespace_root, "job", &root_job.obj) == INV_OK);
 }
@@ -51,7 +52,6 @@ inv_status_t job_create(struct job *parent, struct job **out) {
         return status;
     }
     job_setup(j, parent); // object_init counted the parent
-    j->policy = parent->policy;
     j->oom_policy = parent->oom_policy;
     spin_lock(&parent->lock);
     list_push_back(&parent->children, &j->child_node);
@@ -113,4 +113,8 @@ void job_uncharge(struct job *job, enum job_resource r, uint64_t amount) {
 
 void job_set_limit(struct job *job, enum job_resource r, uint64_t limit) {
     atomic_store_explicit(&job->accounts[r].limit, limit, memory_order_relaxed);
+}
+
+void job_restrict(struct job *job, uint32_t policies) {
+    atomic_fetch_and_explicit(&job->policies, ~policies, memory_order_relaxed);
 }

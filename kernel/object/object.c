@@ -40,6 +40,7 @@ inv_status_t object_init(struct object *o, struct object_type *type, struct job 
     o->job = job;
     o->directory = NULL;
     o->name = NULL;
+    atomic_init(&o->identity, 0);
     list_init(&o->directory_node);
     counters_created(&type->counters);
     return INV_OK;
@@ -78,6 +79,16 @@ void object_handle_put(struct object *o) {
     if (atomic_fetch_sub_explicit(&o->handles, 1, memory_order_acq_rel) == 1 && o->type->close != NULL)
         o->type->close(o);
     object_put(o);
+}
+
+uint64_t object_identity(struct object *o) {
+    static _Atomic uint64_t last;
+    uint64_t identity = atomic_load_explicit(&o->identity, memory_order_relaxed);
+
+    if (identity != 0)
+        return identity;
+    uint64_t fresh = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return atomic_compare_exchange_strong(&o->identity, &identity, fresh) ? fresh : identity; // another was faster
 }
 
 bool object_try_get(struct object *o) {

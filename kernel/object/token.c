@@ -22,6 +22,7 @@ static void token_delete(struct object *o) {
 
 struct object_type token_type = {
     .name = "token",
+    .number = INV_OBJECT_TOKEN,
     .default_rights = INV_RIGHT_GET_INFO | INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER,
     .size = sizeof(struct token),
     .delete = token_delete,

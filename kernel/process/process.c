@@ -34,6 +34,7 @@ static void process_delete(struct object *o) {
 
 struct object_type process_type = {
     .name = "process",
+    .number = INV_OBJECT_PROCESS,
     .default_rights = INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER | INV_RIGHT_WAIT | INV_RIGHT_GET_INFO | INV_RIGHT_MANAGE,
     .size = sizeof(struct process),
     .cache = &process_cache,
@@ -45,7 +46,7 @@ static void process_setup(struct process *p, const struct personality_ops *ops, 
     list_init(&p->threads);
     list_init(&p->job_node);
     waitq_init(&p->thread_left);
-    p->ops = ops;
+    p->ops = ops != NULL ? ops : &native_personality;
     string_copy(p->name, name, sizeof(p->name));
 }
 

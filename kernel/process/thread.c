@@ -46,6 +46,7 @@ static void thread_delete(struct object *o) {
 
 struct object_type thread_type = {
     .name = "thread",
+    .number = INV_OBJECT_THREAD,
     .default_rights = INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER | INV_RIGHT_WAIT | INV_RIGHT_GET_INFO | INV_RIGHT_MANAGE,
     .size = sizeof(struct thread) + KERNEL_STACK_SIZE / 16, // the stack's pages are charged as pages
     .delete = thread_delete,

@@ -5,7 +5,7 @@ obj-y += page.c page_buddy.c
 obj-y += slab.c kmalloc.c
 obj-y += kspace.c kstack.c
 obj-y += shootdown.c
-obj-y += vmo.c vmo_slots.c vmo_copy.c vmo_unmap.c
+obj-y += vmo.c vmo_slots.c vmo_copy.c vmo_unmap.c vmo_calls.c
 obj-y += aspace.c mapping.c mapping_gap.c fault.c fork.c remap.c access.c oom.c
 obj-y += memory_commands.c owners.c
 

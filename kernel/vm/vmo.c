@@ -97,6 +97,7 @@ static void vmo_delete(struct object *o) {
 
 struct object_type vmo_type = {
     .name = "vmo",
+    .number = INV_OBJECT_VMO,
     .default_rights = INV_RIGHTS_ALL,
     .size = sizeof(struct vmo),
     .cache = &vmo_cache,

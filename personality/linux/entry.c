@@ -73,6 +73,7 @@ const struct personality_ops linux_ops = {
     .thread_delete = thread_delete,
     .process_delete = process_delete,
     .out_of_memory = out_of_memory,
+    .token = linux_token,
 };
 
 void linux_caller(struct vfs_caller *out) {

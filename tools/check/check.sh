@@ -83,7 +83,7 @@ part_cppcheck() {
     cppcheck -q -j "$jobs" --std=c11 --platform=unix64 --cppcheck-build-dir="$out/cppcheck/cache" --inline-suppr --error-exitcode=0 \
         --enable=warning,portability --suppress=missingInclude --suppress=unknownMacro --suppress=preprocessorErrorDirective --suppress=comparePointers --suppress=va_end_missing:kernel/debug/panic.c \
         --template='{file}:{line}: {severity}: {message} [{id}]' --include="$out/cppcheck/include/config.h" \
-        -D__x86_64__=1 -D__GNUC__=12 -Ikernel/include -Ikernel/arch/x86_64/include -Iabi/include -Iexecutive/include -Ipersonality/include \
+        -D__x86_64__=1 -D__GNUC__=12 -Ikernel/include -Ikernel/arch/x86_64/include -Iabi/include -I"$BUILD/host/gen/include" -I"$BUILD/host/gen/kernel" -Iexecutive/include -Ipersonality/include \
         --file-list="$out/cppcheck/files" 2>&1 | grep -v ': information: ' | sort -u | unexplained cppcheck >"$out/cppcheck.txt"
     cat "$out/cppcheck.txt"
     n=$(wc -l <"$out/cppcheck.txt")

@@ -19,6 +19,7 @@ host      60 yes tools/test/host.sh
 selftest  90 yes tools/test/selftest.sh
 command  150 yes tests/command/run
 terminal  60 yes tests/terminal/run
+native    60 yes tests/native/run
 linux     90 yes tests/linux/run
 hostile   90 yes tests/hostile/run
 busybox   75 yes tests/busybox/run

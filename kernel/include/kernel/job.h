@@ -5,6 +5,7 @@
 #ifndef KERNEL_JOB_H
 #define KERNEL_JOB_H
 
+#include <invar/core.h>
 #include <kernel/object.h>
 
 enum job_resource { JOB_MEMORY /* bytes */, JOB_THREADS, JOB_PROCESSES, JOB_HANDLES, JOB_RESOURCE_COUNT };
@@ -20,11 +21,20 @@ struct job {
     struct spinlock lock; // rank JOB
     struct list_node children, child_node;
     struct list_node processes; // lock: process->job_node
-    uint32_t policy;            // JOB_POLICY_*
+    _Atomic uint32_t policies;  // INV_JOB_POLICY_*, of this job alone: bits are only ever cleared
 };
-#define JOB_POLICY_NATIVE_CALLS (1u << 0) // processes may use the native system calls; can only be taken away
 
+extern struct object_type job_type;
 extern struct job root_job; // limits: what the machine has
+// Whether the job and all above it have all these policies. Any context.
+static inline bool job_allows(const struct job *job, uint32_t policies) {
+    for (; job != NULL; job = job->parent)
+        if ((atomic_load_explicit(&job->policies, memory_order_relaxed) & policies) != policies)
+            return false;
+    return true;
+}
+// Takes policies away, here and so from all below. Any context.
+void job_restrict(struct job *job, uint32_t policies);
 void job_init_boot(void);
 must_check inv_status_t job_create(struct job *parent, struct job **out);
 // QUOTA if a limit of the job or an ancestor would be passed; nothing is charged then. Any context.

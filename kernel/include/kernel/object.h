@@ -7,7 +7,7 @@
 #ifndef KERNEL_OBJECT_H
 #define KERNEL_OBJECT_H
 
-#include <invar/rights.h>
+#include <invar/base.h>
 #include <kernel/epoch.h>
 #include <kernel/list.h>
 #include <kernel/lock.h>
@@ -30,6 +30,7 @@ struct object {
     char *name;                  // DIRECTORY: owned, or NULL
     struct list_node directory_node;
     struct epoch_node reclaim;
+    _Atomic uint64_t identity; // given when it is first asked for (object_identity); 0: not yet
 };
 
 struct object_type {
@@ -38,6 +39,7 @@ struct object_type {
     inv_rights_t default_rights; // of a first handle
     size_t size;                 // what creation charges to the job
     struct slab_cache *cache;    // where the memory of its objects comes from; NULL: kmalloc
+    uint32_t number;             // INV_OBJECT_*; 0: programs do not tell it from others
     // Procedures; NULL where there is nothing to do. Context: thread, may sleep, no spin lock held.
     inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t wanted);
     void (*close)(struct object *o);  // last handle closed
@@ -75,6 +77,9 @@ static inline void object_handle_get(struct object *o) {
 }
 // Drops a handle count and a pointer; the last count runs the type's close procedure. May sleep.
 void object_handle_put(struct object *o);
+
+// A number that no other object has or had since boot. Any context.
+uint64_t object_identity(struct object *o);
 
 // The namespace: directories and links; paths are "/" separated.
 struct directory {

@@ -23,7 +23,7 @@ struct thread;
 // What the core calls upward; one static table a personality. Context: the thread concerned, may sleep, unless said otherwise.
 struct personality_ops {
     const char *name;
-    void (*syscall)(struct arch_frame *frame); // a call with a number below 0x1000
+    void (*syscall)(struct arch_frame *frame); // any call that is not a native one the job allows. Never NULL
     void (*exception)(struct arch_frame *frame,
                       const struct exception *e);  // user-mode fault the core could not resolve
     void (*user_return)(struct arch_frame *frame); // thread->user_work had THREAD_WORK_PERSONALITY; clears what it did
@@ -32,7 +32,10 @@ struct personality_ops {
     void (*thread_delete)(struct thread *t); // last reference gone: free personality_data
     void (*process_delete)(struct process *p);
     void (*out_of_memory)(struct process *p); // kill it by policy; any thread
+    struct token *(*token)(void); // who the current thread acts as; stays until it returns to user mode. NULL: nobody
 };
+// Of processes that use native calls alone, and of the kernel's own (kernel/syscall/native.c).
+extern const struct personality_ops native_personality;
 
 struct process {
     struct object obj;
@@ -49,7 +52,7 @@ struct process {
     struct list_node job_node;       // job lock
     /* immutable after create: */
     struct handle_table handles;       // own lock
-    const struct personality_ops *ops; // NULL: a kernel process
+    const struct personality_ops *ops; // never NULL
     void *personality_data;
     char name[16];
 };
@@ -86,7 +89,7 @@ struct thread {
     char name[16];
 };
 
-// A process with an address space of its own (as counted is taken over) and no thread. NO_MEMORY, QUOTA.
+// A process with an address space of its own (as counted is taken over) and no thread. ops NULL: native_personality. NO_MEMORY, QUOTA.
 must_check inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops,
                                        const char *name, struct process **out);
 // A thread in NEW state with a kernel stack; user ones start at frame (copied). The caller holds one pointer; the thread itself holds another until it has ended.

@@ -33,6 +33,7 @@ struct vmo {
     struct slot_table slots;
     bool may_share;  // nodes or pages of slots may be shared with a clone
     bool was_mapped; // is or was an object of mappings: set before the first one is on the list, and never cleared
+    bool resizable;  // by a program; immutable once it can have a handle
     bool tail_dirty; // was mapped writable: bytes behind size in the last page may not be zero
     struct spinlock mappings_lock; // rank VMO_MAPPINGS
     struct list_node mappings;     // mappings_lock: mappings whose object this is (mapping->vmo_node), for unmapping

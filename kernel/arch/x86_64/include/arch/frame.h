@@ -44,6 +44,13 @@ static inline uint64_t arch_syscall_arg(const struct arch_frame *f, unsigned n) 
 static inline void arch_syscall_set_result(struct arch_frame *f, int64_t value) {
     f->rax = (uint64_t)value;
 }
+// Native calls: the values that come back beside the status.
+#define ARCH_SYSCALL_VALUES 3
+static inline void arch_syscall_set_values(struct arch_frame *f, const uint64_t values[ARCH_SYSCALL_VALUES]) {
+    f->rdx = values[0];
+    f->r10 = values[1];
+    f->r8 = values[2];
+}
 static inline int64_t arch_syscall_result(const struct arch_frame *f) {
     return (int64_t)f->rax;
 }

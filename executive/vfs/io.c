@@ -34,7 +34,8 @@ static inline void advance(struct io *io, size_t n) {
     }
 }
 
-void *io_piece(const struct io *io, size_t *out_length) {
+void *io_piece(struct io *io, size_t *out_length) {
+    advance(io, 0); // past empty pieces
     return piece_now(io, out_length);
 }
 

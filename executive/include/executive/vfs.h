@@ -158,8 +158,8 @@ struct io {
 inv_status_t io_to(struct io *io, const void *from, size_t n, size_t *out_done); // data read by the program
 inv_status_t io_from(struct io *io, void *to, size_t n, size_t *out_done);       // data written by the program
 inv_status_t io_zero(struct io *io, size_t n, size_t *out_done);
-// The next piece of memory and its length (io->left > 0), for copies that are done elsewhere; then how much of it was used.
-void *io_piece(const struct io *io, size_t *out_length);
+// The next piece of memory that is not empty and its length (io->left > 0), for copies that are done elsewhere; then how much of it was used.
+void *io_piece(struct io *io, size_t *out_length);
 void io_advance(struct io *io, size_t n);
 void io_init_kernel(struct io *io, struct io_vector *v, void *base, size_t n);
 void io_init_user(struct io *io, struct io_vector *v, void user_ptr *base, size_t n);

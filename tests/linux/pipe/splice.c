@@ -227,6 +227,9 @@ static void memory(void) {
     struct iovec two[2] = {{"hello ", 6}, {"world", 5}}, whole = {pages, 4 * PAGE};
     say_call("vmsplice", vmsplice(a[1], two, 2, 0));
     say_content("read", a[0], 100);
+    struct iovec gaps[4] = {{"", 0}, {"world", 5}, {NULL, 0}, {"!", 1}};
+    say_call("vmsplice with empty pieces", vmsplice(a[1], gaps, 4, 0));
+    say_content("read", a[0], 100);
     say_call("pages as a gift", vmsplice(a[1], &whole, 1, SPLICE_F_GIFT));
     say("held", "%d", held(a[0]));
     struct iovec in[2] = {{back, 10}, {back + 100, 5000}};

@@ -5,7 +5,8 @@
 // judge replaces workers that died or got stuck, and in the end asks the sentinel, and looks whether the memory has
 // come back.
 //
-//   fuzz --seed S --calls N --seconds T
+//   fuzz --seed S --calls N --seconds T [--tally 1]      tally: what each call came to
+//   fuzz --check 1                                       compares the table with the system's calls, and makes none
 //
 // Even workers are an ordinary user and try everything; odd ones are root and leave out what root may rightly do to the
 // judge.
@@ -22,33 +23,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS = 6, THREADS = 2, STUCK_MS = 600, CHILD_CALLS = 10, LEAK_KIB = 24 << 10 };
+enum {
+    WORKERS = 6,
+    THREADS = 2,
+    STUCK_MS = 600,
+    CHILD_CALLS = 10,
+    REFRESH_CALLS = 1024,
+    LEAK_KIB = 24 << 10,
+    CALLS_MOST = 1024
+};
 
 // Shared by the judge and the workers; the workers' calls never get its address as an argument.
 struct board {
     _Atomic uint64_t made;
     _Atomic uint64_t progress[WORKERS];
     _Atomic int last[WORKERS][THREADS];
-    uint64_t results[2]; // successes, errors: statistics, not exact
-    bool succeeded[256]; // by place in the table: how far the tester reaches
-    bool unknown[256];   // was refused as not there
+    // By place in the table: statistics, not exact.
+    uint64_t succeeded[CALLS_MOST], failed[CALLS_MOST];
+    bool unknown[CALLS_MOST]; // was refused as not there
+    volatile int words[16];   // futexes of all; these alone the workers' calls get
 };
 
 static struct board *board;
 static uint64_t seed;
-static int total_weight;
+
+// The parts of the table in a row, and the sum of the weights up to each.
+static const struct call *table[CALLS_MOST];
+static int table_count, weight_up_to[CALLS_MOST], total_weight;
+
+static void table_add(const struct call *list, int count) {
+    for (int i = 0; i < count && table_count < CALLS_MOST; i++) {
+        total_weight += list[i].weight;
+        weight_up_to[table_count] = total_weight;
+        table[table_count++] = &list[i];
+    }
+}
 
 // ---- A worker ----
 
@@ -58,21 +77,22 @@ struct thread_start {
     struct chance chance;
 };
 
-static const struct call *call_choose(struct chance *chance) {
+static int call_choose(struct chance *chance) {
     for (;;) {
-        int at = (int)random_below(&chance->random, (uint64_t)total_weight);
-        const struct call *call = calls;
-        while (at >= call->weight) {
-            at -= call->weight;
-            call++;
+        int at = (int)random_below(&chance->random, (uint64_t)total_weight), low = 0, high = table_count - 1;
+        while (low < high) {
+            int middle = (low + high) / 2;
+            if (at < weight_up_to[middle]) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
         }
-        if (!call->user_only || !chance->root) {
-            return call;
+        if (table[low]->root_not == NULL || !chance->root) {
+            return low;
         }
     }
 }
-
-static void calls_few(struct chance *chance);
 
 // Calls that make processes need care: a child must not go on as a second worker.
 static long call_fork(const struct call *call, struct chance *chance, uint64_t *values) {
@@ -101,21 +121,26 @@ static long call_fork(const struct call *call, struct chance *chance, uint64_t *
     return pid;
 }
 
-static long call_make(const struct call *call, struct chance *chance) {
-    uint64_t values[6];
-    for (int i = 0; i < 6; i++) {
-        values[i] = value_make(chance, call->kinds[i]);
-    }
-    if (call->number == SYS_fork || call->number == SYS_vfork || call->number == SYS_clone) {
-        return call_fork(call, chance, values);
-    }
-    return raw_call(call->number, values);
+static bool makes_process(const struct call *call) {
+    return call->number == SYS_fork || call->number == SYS_vfork || call->number == SYS_clone ||
+           call->number == SYS_clone3;
 }
 
-static void calls_few(struct chance *chance) {
+static long call_make(const struct call *call, struct chance *chance) {
+    uint64_t values[6];
+    if (call->sequence) {
+        return call->sequence(chance);
+    }
+    for (int i = 0; i < 6; i++) {
+        values[i] = call->kinds[i] == FIXED ? call->fixed : value_make(chance, call->kinds[i]);
+    }
+    return makes_process(call) ? call_fork(call, chance, values) : raw_call(call->number, values);
+}
+
+void calls_few(struct chance *chance) {
     for (int i = 0; i < CHILD_CALLS; i++) {
-        const struct call *call = call_choose(chance);
-        if (call->number != SYS_fork && call->number != SYS_vfork && call->number != SYS_clone) {
+        const struct call *call = table[call_choose(chance)];
+        if (!call->sequence && !makes_process(call)) {
             call_make(call, chance);
         }
     }
@@ -141,16 +166,19 @@ static void worker_refresh(void) {
 static void *worker_thread(void *argument) {
     struct thread_start *start = argument;
     for (uint64_t i = 0;; i++) {
-        const struct call *call = call_choose(&start->chance);
-        board->last[start->worker][start->thread] = call->number;
-        long result = call_make(call, &start->chance);
-        board->results[result < 0 && result > -4096]++;
-        board->succeeded[call - calls] |= result >= 0;
-        board->unknown[call - calls] |= result == -ENOSYS;
+        int at = call_choose(&start->chance);
+        board->last[start->worker][start->thread] = at;
+        long result = call_make(table[at], &start->chance);
+        bool failed = result < 0 && result > -4096;
+        (failed ? board->failed : board->succeeded)[at]++;
+        board->unknown[at] |= result == -ENOSYS;
         board->made++;
         board->progress[start->worker]++;
         if (i % 32 == 0) {
             worker_refresh();
+        }
+        if (i % REFRESH_CALLS == REFRESH_CALLS - 1 && start->thread == 0) {
+            descriptors_prepare(start->chance.root);
         }
     }
     return NULL;
@@ -175,32 +203,35 @@ static void worker_streams(bool root) {
     syscall(SYS_close_range, 3, ~0U, 0);
 }
 
-static void worker_files(bool root) {
-    int pipes[2];
+// A copy of the small program, a script of it, and one that asks for itself.
+static void worker_programs(void) {
+    static char image[256 << 10];
+    int from = open("/tests/victim", O_RDONLY), to = open("x", O_WRONLY | O_CREAT | O_TRUNC, 0777);
+    ssize_t n = read(from, image, sizeof(image));
+    if (n > 0) {
+        write(to, image, (size_t)n);
+    }
+    close(from);
+    close(to);
+    to = open("script", O_WRONLY | O_CREAT | O_TRUNC, 0777);
+    write(to, "#! ./x argument\n", 16);
+    close(to);
+    to = open("loop", O_WRONLY | O_CREAT | O_TRUNC, 0777);
+    write(to, "#! ./loop\n", 10);
+    close(to);
+}
+
+static void worker_files(void) {
     mkdir("d", 0777);
     mkdir("d/d", 0777);
     symlink("d", "l");
     symlink("self-loop", "self-loop");
     mknod("fifo", S_IFIFO | 0666, 0);
-    open("a", O_RDWR | O_CREAT, 0666);
-    open("b", O_RDWR | O_CREAT | O_APPEND, 0666);
-    open("d", O_RDONLY | O_DIRECTORY);
-    open(root ? "zero" : "/dev/zero", O_RDWR);
-    open("/proc/self/status", O_RDONLY);
-    open("/proc/self", O_RDONLY | O_DIRECTORY); // not /proc itself, which root might unmount from there
-    open("fifo", O_RDWR | O_NONBLOCK);
-    eventfd(3, EFD_NONBLOCK);
-    timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK);
+    worker_programs();
     for (int i = 0; i < 3; i++) {
         timer_t timer;
-        epoll_create1(0);
         timer_create(i == 0 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_REALTIME, &(struct sigevent){.sigev_signo = SIGURG},
                      &timer);
-    }
-    syscall(SYS_mq_open, "a", O_RDWR | O_CREAT, 0666, NULL);
-    syscall(SYS_mq_open, "b", O_RDWR | O_CREAT | O_NONBLOCK, 0666, NULL);
-    if (pipe(pipes) == 0 && pipe2(pipes, O_NONBLOCK) == 0) {
-        open("a", O_PATH);
     }
 }
 
@@ -214,7 +245,7 @@ static void worker_main(int worker, uint64_t incarnation) {
     mkdir(path, 0777);
     chmod(path, 0777);
     limit_set(RLIMIT_FSIZE, 1 << 20);
-    limit_set(RLIMIT_NOFILE, 64);
+    limit_set(RLIMIT_NOFILE, 80);
     limit_set(RLIMIT_AS, 256 << 20);
     limit_set(RLIMIT_CORE, 0);
     if (worker % 2 == 0) {
@@ -224,8 +255,10 @@ static void worker_main(int worker, uint64_t incarnation) {
         _exit(1);
     }
     worker_streams(worker % 2 == 1);
-    worker_files(worker % 2 == 1);
+    prctl(PR_SET_DUMPABLE, 1); // change of user has ended it: it must be able to look at its own child
+    worker_files();
     values_prepare();
+    descriptors_prepare(worker % 2 == 1);
     worker_refresh();
     for (int i = 0; i < THREADS; i++) {
         uint64_t mix = seed ^ (uint64_t)worker << 32 ^ incarnation << 8 ^ (uint64_t)i;
@@ -297,7 +330,8 @@ static const char *workers_run(struct worker *workers, uint64_t wanted, int64_t 
         for (int i = 0; i < WORKERS; i++) {
             const char *wrong = worker_tend(&workers[i], i);
             if (wrong) {
-                printf("worker %d was last in calls %d and %d\n", i, board->last[i][0], board->last[i][1]);
+                printf("worker %d was last in %s and %s\n", i, table[board->last[i][0]]->name,
+                       table[board->last[i][1]]->name);
                 return wrong;
             }
         }
@@ -353,17 +387,29 @@ static void strays_kill(void) {
 }
 
 // Which calls never had a good outcome, and which are not there: the measure of what a run has tried.
-static void reach_print(void) {
+static void reach_print(bool tally) {
+    uint64_t failed = 0;
+    for (int i = 0; i < table_count; i++) {
+        failed += board->failed[i];
+    }
+    printf("%llu calls of %d kinds, %llu of them errors\n", (unsigned long long)board->made, table_count,
+           (unsigned long long)failed);
+    for (int i = 0; tally && i < table_count; i++) {
+        const char *reason = call_unsuccessful(table[i]->name);
+        printf("tally %s: %llu good, %llu errors%s%s%s%s\n", table[i]->name, (unsigned long long)board->succeeded[i],
+               (unsigned long long)board->failed[i], reason ? "; cannot succeed: " : "", reason ? reason : "",
+               table[i]->root_not ? "; root leaves it out: " : "", table[i]->root_not ? table[i]->root_not : "");
+    }
     printf("never succeeded:");
-    for (int i = 0; i < calls_count; i++) {
-        if (!board->succeeded[i] && !board->unknown[i]) {
-            printf(" %s", calls[i].name);
+    for (int i = 0; i < table_count; i++) {
+        if (board->succeeded[i] == 0 && !board->unknown[i] && !call_unsuccessful(table[i]->name)) {
+            printf(" %s,", table[i]->name);
         }
     }
     printf("\nnot there:");
-    for (int i = 0; i < calls_count; i++) {
-        if (board->unknown[i]) {
-            printf(" %s", calls[i].name);
+    for (int i = 0; i < table_count; i++) {
+        if (board->unknown[i] && board->succeeded[i] == 0 && !call_unsuccessful(table[i]->name)) {
+            printf(" %s,", table[i]->name);
         }
     }
     printf("\n");
@@ -386,6 +432,7 @@ static const char *memory_back(long before) {
 int main(int argc, char **argv) {
     uint64_t wanted = 50000;
     int64_t seconds = 12;
+    bool tally = false;
     struct worker workers[WORKERS] = {0};
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t number = strtoull(argv[i + 1], NULL, 0);
@@ -395,13 +442,18 @@ int main(int argc, char **argv) {
             wanted = number;
         } else if (strcmp(argv[i], "--seconds") == 0) {
             seconds = (int64_t)number;
+        } else if (strcmp(argv[i], "--tally") == 0) {
+            tally = number != 0;
+        } else if (strcmp(argv[i], "--check") == 0) {
+            return table_check() != 0;
         }
     }
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < calls_count; i++) {
-        total_weight += calls[i].weight;
-    }
+    table_add(calls_plain, calls_plain_count);
+    table_add(calls_commands, calls_commands_count);
+    table_add(calls_sequences, calls_sequences_count);
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared_words = board->words;
     umask(0);
     if (mkdir("/tmp/fuzz", 0777) == -1) {
         // A worker has executed us: there is one judge.
@@ -415,13 +467,9 @@ int main(int argc, char **argv) {
     verdict("workers", workers_run(workers, wanted, start + seconds * 1000));
     verdict("end", workers_stop(workers));
     strays_kill();
-    printf("%llu calls of %d kinds in %lld ms, %llu of them errors, %llu workers died, %llu were stuck, the judge's "
-           "longest "
-           "round took %lld ms\n",
-           (unsigned long long)board->made, calls_count, (long long)(now_ms() - start),
-           (unsigned long long)board->results[1], (unsigned long long)deaths, (unsigned long long)stuck,
-           (long long)longest_ms);
-    reach_print();
+    printf("%lld ms, %llu workers died, %llu were stuck, the judge's longest round took %lld ms\n",
+           (long long)(now_ms() - start), (unsigned long long)deaths, (unsigned long long)stuck, (long long)longest_ms);
+    reach_print(tally);
     remove_tree("/tmp/fuzz");
     ipc_remove_all();
     verdict("memory", memory_back(before));

@@ -251,6 +251,15 @@ void slab_for_each(void (*fn)(struct slab_cache *c, void *arg), void *arg) {
         fn(c, arg);
 }
 
+uint64_t slab_in_use(const struct slab_cache *c) {
+    uint64_t out = atomic_load_explicit(&c->allocated, memory_order_relaxed), kept = 0;
+
+    for (unsigned i = 0; i < cpu_count; i++)
+        if (cpus[i].slab_magazines)
+            kept += __atomic_load_n(&cpus[i].slab_magazines[c->index].count, __ATOMIC_RELAXED);
+    return out > kept ? out - kept : 0;
+}
+
 inv_status_t slab_cpu_create(unsigned cpu) {
     struct slab_magazine *magazines = kzalloc(sizeof(boot_magazines));
 

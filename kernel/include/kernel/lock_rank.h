@@ -8,6 +8,7 @@
 
 #define LOCK_RANK_LIST(X)                                                                            \
     /* sleeping locks (struct mutex) */                                                              \
+    X(VFS_FILE_POS)     /* any operation of a file, of /proc too, runs under it */                   \
     X(PERSONALITY_TREE) /* personality: process tree, sessions, groups */                            \
     X(PERSONALITY)      /* personality: one process's own state */                                   \
     X(EPOLL_NEST)       /* executive/event: one epoll is put into another */                         \
@@ -15,7 +16,6 @@
     X(VFS_RENAME)       /* executive/vfs: whole-tree renames */                                      \
     X(VFS_MOUNT)                                                                                     \
     X(TTY) /* executive/tty: one terminal */                                                         \
-    X(VFS_FILE_POS)                                                                                  \
     X(VFS_DIR)        /* directory inode; parent before child, else by address */                    \
     X(VFS_INODE)      /* non-directory inode */                                                      \
     X(PIPE)           /* user copies happen under it: before ASPACE */                               \

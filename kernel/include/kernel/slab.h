@@ -38,6 +38,8 @@ char *kstrdup(const char *s);
 void slab_cache_init_flags(struct slab_cache *c, const char *name, size_t object_size, size_t align, bool red_zone);
 struct slab_cache *slab_cache_of(const void *p);
 void kmalloc_init(void);
+// Objects that somebody has: exact while nobody allocates or frees. Any context.
+uint64_t slab_in_use(const struct slab_cache *c);
 void slab_for_each(void (*fn)(struct slab_cache *c, void *arg), void *arg);
 
 #endif

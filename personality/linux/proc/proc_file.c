@@ -4,7 +4,8 @@
 // Files of /proc whose text is generated: made whole at open, and anew by a read at position 0 later, so that a reader sees one state. A write is handed
 // whole to the entry. Context: thread.
 //
-// Locking: the text belongs to the open file; state->lock, as reads of a file that several threads share may run at once.
+// Locking: the text belongs to the open file; state->lock, as reads of a file that several threads share may run at once. It is not held while a text is
+// made: an entry may take any lock, and put the last count of a file that it shows.
 #include "../proc.h"
 
 #include <kernel/slab.h>
@@ -24,22 +25,16 @@ static inv_status_t inspect_check(const struct proc_node *n) {
 }
 
 // Asks after the text was made, too: the process may have executed another user's program meanwhile, which forbids first and then shows its memory.
-static inv_status_t text_make(struct file *f, struct state *s) {
+static inv_status_t text_make(const struct file *f, struct proc_text *text) {
     const struct proc_node *n = proc_node(f->inode);
 
-    proc_text_free(&s->text);
-    s->read = false;
     if (n->entry->number != NULL)
-        proc_show_number(&s->text, atomic_load_explicit(&n->entry->number->value, memory_order_relaxed));
+        proc_show_number(text, atomic_load_explicit(&n->entry->number->value, memory_order_relaxed));
     else if (n->entry->show != NULL)
-        n->entry->show(&s->text, n);
-    if (s->text.failed) {
-        proc_text_free(&s->text);
-        return INV_ERR_NO_MEMORY;
-    }
-    inv_status_t status = inspect_check(n);
+        n->entry->show(text, n);
+    inv_status_t status = text->failed ? INV_ERR_NO_MEMORY : inspect_check(n);
     if (status != INV_OK)
-        proc_text_free(&s->text);
+        proc_text_free(text);
     return status;
 }
 
@@ -57,7 +52,7 @@ static inv_status_t proc_open(struct inode *inode, struct file *f) {
         return INV_ERR_NO_MEMORY;
     mutex_init(&s->lock, LOCK_RANK_VFS_INODE);
     s->read = late; // so that it is made
-    status = file_readable(f) && !late ? text_make(f, s) : INV_OK;
+    status = file_readable(f) && !late ? text_make(f, &s->text) : INV_OK;
     if (status != INV_OK) {
         kfree(s);
         return status;
@@ -85,9 +80,17 @@ static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position,
         return INV_ERR_NO_PROCESS;
     if ((n->entry->flags & PROC_AT_READ) && (status = inspect_check(n)) != INV_OK)
         return status;
+    struct proc_text other = {0};
     mutex_lock(&s->lock);
-    if (*position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN))
-        status = text_make(f, s);
+    bool anew = *position == 0 && s->read && !(n->entry->flags & PROC_AT_OPEN);
+    if (anew) {
+        mutex_unlock(&s->lock);
+        struct proc_text fresh = {0};
+        status = text_make(f, &fresh);
+        mutex_lock(&s->lock);
+        other = s->text;
+        s->text = fresh;
+    }
     s->read = true;
     if (status == INV_OK && *position < s->text.used) {
         size_t bytes = MIN(s->text.used - *position, io->left);
@@ -95,6 +98,7 @@ static inv_status_t proc_read(struct file *f, struct io *io, uint64_t *position,
         *position += *out_done;
     }
     mutex_unlock(&s->lock);
+    proc_text_free(&other);
     return status;
 }
 

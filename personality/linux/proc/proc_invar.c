@@ -7,11 +7,15 @@
 //   counters   "NAME VALUE": events since boot over all processors (kernel/counters.h)
 //   memory     "OWNER KIB": memory by owner. Owners first, "free" the last of them, then "total", their sum; then parts of owners, "OWNER.PART KIB", which
 //              are not in the sum: the largest slab caches (kernel/memory.h, docs/memory-accounting.md)
+//   objects    "CACHE COUNT BYTES": each object cache, how many of its objects somebody has, and the size of one
+//   accounts   "RESOURCE USED": what is charged to the root job, which pays for all: bytes, threads, processes, handles
 #include "../proc.h"
 
 #include <kernel/boot.h>
 #include <kernel/counters.h>
+#include <kernel/job.h>
 #include <kernel/memory.h>
+#include <kernel/slab.h>
 
 static void counter_show(const char *name, uint64_t value, void *arg) {
     proc_print(arg, "%s %lu\n", name, value);
@@ -38,9 +42,23 @@ static void show_memory(struct proc_text *t, const struct proc_node *n) {
     memory_for_each_owner(owner_show, t);
 }
 
+static void cache_show(struct slab_cache *c, void *arg) {
+    proc_print(arg, "%s %lu %u\n", c->name, slab_in_use(c), c->object_size);
+}
+
+static void show_objects(struct proc_text *t, const struct proc_node *n) {
+    slab_for_each(cache_show, t);
+}
+
+static void show_accounts(struct proc_text *t, const struct proc_node *n) {
+    static const char *const names[JOB_RESOURCE_COUNT] = {"memory", "threads", "processes", "handles"};
+
+    for (unsigned r = 0; r < JOB_RESOURCE_COUNT; r++)
+        proc_print(t, "%s %lu\n", names[r], atomic_load(&root_job.accounts[r].used));
+}
+
 const struct proc_entry proc_invar_children[] = {
-    {.name = "boot", .mode = 0444, .show = show_boot},
-    {.name = "counters", .mode = 0444, .show = show_counters},
-    {.name = "memory", .mode = 0444, .show = show_memory},
-    {.name = NULL},
+    {.name = "accounts", .mode = 0444, .show = show_accounts}, {.name = "boot", .mode = 0444, .show = show_boot},
+    {.name = "counters", .mode = 0444, .show = show_counters}, {.name = "memory", .mode = 0444, .show = show_memory},
+    {.name = "objects", .mode = 0444, .show = show_objects},   {.name = NULL},
 };

@@ -66,6 +66,7 @@ static void aspace_delete(struct object *o) {
 
     atomic_fetch_add_explicit(&dying, 1, memory_order_relaxed);
     tlb_drop_aspace(as);
+    mutex_lock(&as->lock); // a pass of vmo_unmap_range may be among the mappings
     for (struct rb_node *n = rb_first(&as->mappings); n; n = rb_next(n)) {
         struct mapping *m = rb_entry(n, struct mapping, node);
         if (m->object) {
@@ -75,6 +76,7 @@ static void aspace_delete(struct object *o) {
         }
         mapping_doom(m, &doomed);
     }
+    mutex_unlock(&as->lock);
     aspace_wait_visitors(as);
     mapping_bury(&doomed);
     arch_aspace_destroy(&as->arch);

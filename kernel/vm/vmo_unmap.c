@@ -11,8 +11,8 @@
 //
 // Invariants:
 //  I1. A mapping on vmo->mappings belongs to an address space whose delete procedure has not yet taken it off; that
-//      procedure takes all mappings off their objects, and then waits until visitors is 0, before anything of the
-//      address space is freed.
+//      procedure takes all mappings off their objects, under as->lock as everybody does, and then waits until visitors
+//      is 0, before anything of the address space is freed.
 //  I2. An entry for [first, last] that was there when the pass began is gone, and flushed, when it ends. New ones
 //      cannot come: their slots are empty.
 // Locking: unmap_lock (rank VMO_UNMAP), then as->lock, then vmo->mappings_lock, which guards the marks too.

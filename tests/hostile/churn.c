@@ -6,7 +6,7 @@
 // /proc/invar/objects and /proc/invar/accounts whether what the load took has come back: object by object, to what it was after
 // a short round of the same.
 //
-//   churn [--seed S] [--seconds T]
+//   churn [--seed S] [--seconds T] [--only ACT]
 #define _GNU_SOURCE
 #include "churn.h"
 #include "sentinel.h"
@@ -36,6 +36,7 @@ struct churn_board *board;
 static uint64_t seed = 1;
 static int workers;
 static uint64_t deaths;
+static const char *only; // the one act that is done
 
 // --- what the machine holds ---
 
@@ -125,10 +126,35 @@ static void worker_main(int index, uint64_t incarnation) {
         while (at >= acts[i].weight) {
             at -= acts[i++].weight;
         }
-        acts[i].function(&random);
+        board->at[index] = i;
+        if (only == NULL || strcmp(only, acts[i].name) == 0) {
+            acts[i].function(&random);
+        }
         board->done[i]++;
         board->progress[index]++;
         while (waitpid(-1, NULL, WNOHANG) > 0) {}
+    }
+}
+
+// All threads of the load, in which state and call: for whoever looks for what holds a worker up.
+static void threads_tell(void) {
+    char command[] = "/proc/%d/task/%d/%s", path[64], text[300];
+    for (int pid = 2; pid < 32768; pid++) {
+        for (int tid = pid; kill(pid, 0) == 0 && tid < pid + 6; tid++) {
+            for (int k = 0; k < 2; k++) {
+                snprintf(path, sizeof(path), command, pid, tid, k ? "wchan" : "stat");
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                ssize_t n = fd == -1 ? -1 : read(fd, text, 60);
+                close(fd);
+                if (n > 0) {
+                    text[n] = 0;
+                    text[strcspn(text, "\n")] = 0;
+                    printf("%s%s", text, k ? "\n" : " ");
+                } else if (k && fd != -1) {
+                    printf("\n");
+                }
+            }
+        }
     }
 }
 
@@ -158,7 +184,9 @@ static const char *worker_tend(struct worker *w, int index) {
         w->seen = board->progress[index];
         w->seen_at = now_ms();
     } else if (now_ms() - w->seen_at > STUCK_MS) {
-        snprintf(text, sizeof(text), "worker %d has not gone on for %d s", index, STUCK_MS / 1000);
+        snprintf(text, sizeof(text), "worker %d has not gone on for %d s in %s", index, STUCK_MS / 1000,
+                 acts[board->at[index]].name);
+        threads_tell();
         return text;
     }
     return NULL;
@@ -248,6 +276,8 @@ int main(int argc, char **argv) {
             seconds = atoll(argv[i + 1]);
         } else if (strcmp(argv[i], "--seed") == 0) {
             seed = strtoull(argv[i + 1], NULL, 0);
+        } else if (strcmp(argv[i], "--only") == 0) {
+            only = argv[i + 1];
         }
     }
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

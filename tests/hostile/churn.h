@@ -16,6 +16,7 @@ struct churn_board {
     _Atomic uint64_t done[CHURN_ACTS_MOST]; // by act
     _Atomic uint64_t progress[CHURN_WORKERS_MOST];
     _Atomic int pids[CHURN_WORKERS_MOST];
+    _Atomic int at[CHURN_WORKERS_MOST]; // the act that it is in
     _Atomic int wrong; // 1: text is being written, 2: it stands
     char text[120];    // what an act found broken
 };

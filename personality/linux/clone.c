@@ -109,6 +109,7 @@ static int64_t thread_state_copy(const struct clone_request *r, struct linux_thr
     }
     t->blocked = me->blocked;
     t->io_priority = me->io_priority;
+    t->mempolicy = me->mempolicy;
     t->nice = me->nice;
     t->memory_failure = me->memory_failure;
     t->io_flusher = me->io_flusher;

@@ -209,6 +209,10 @@ struct linux_thread {
         struct futex_pi_waiter *blocked; // its place among the waiters of one, or NULL
         bool closed;                     // it is leaving: owns no more
     } locks;
+    struct linux_mempolicy {
+        uint32_t mode;            // with its flags
+        uint64_t nodes;           // as they are told
+    } mempolicy;                  // numa.c
     struct linux_undo_list *undo; // semaphore operations to be undone at the end; counted, or NULL
     struct linux_restart restart;
     struct {

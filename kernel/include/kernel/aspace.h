@@ -34,8 +34,10 @@ struct mapping_owner {
 #define MAPPING_LOCKED       (1u << 6)
 #define MAPPING_WIPEONFORK   (1u << 9)  // private: a child finds zeros
 #define MAPPING_LOCK_ONFAULT (1u << 10) // with MAPPING_LOCKED: not faulted in
-#define MAPPING_NORESERVE    (1u << 8)  // not weighed against the memory there is
-#define MAPPING_POPULATE     (1u << 7)  // fault everything in at map time
+#define MAPPING_POLICY_SHIFT 11
+#define MAPPING_POLICY       (31u << MAPPING_POLICY_SHIFT) // the personality's: where its memory is to come from
+#define MAPPING_NORESERVE    (1u << 8)                     // not weighed against the memory there is
+#define MAPPING_POPULATE     (1u << 7)                     // fault everything in at map time
 
 struct mapping {
     struct rb_node node; // as->lock: by start

@@ -118,6 +118,7 @@ extern const struct proc_entry proc_root_entry, proc_process_entry, proc_task_en
 extern const struct proc_entry proc_descriptor_link, proc_descriptor_info;
 extern const struct proc_entry proc_sys_children[], proc_invar_children[], proc_net_children[], proc_sys_net_children[];
 // Tables of several files.
+int64_t proc_store_clear_refs(const struct proc_node *n, char *text);
 void proc_show_stat(struct proc_text *t, const struct proc_node *n);
 void proc_show_status(struct proc_text *t, const struct proc_node *n);
 void proc_show_statm(struct proc_text *t, const struct proc_node *n);
@@ -141,7 +142,7 @@ void proc_show_tty_ldiscs(struct proc_text *t, const struct proc_node *n);
 void proc_show_softirqs(struct proc_text *t, const struct proc_node *n);
 void proc_show_locks(struct proc_text *t, const struct proc_node *n);
 void proc_print_locks(struct proc_text *t, const char *head, const struct file *f, const void *table); // of f alone
-extern const struct file_ops proc_mem_ops, proc_kmsg_ops;
+extern const struct file_ops proc_mem_ops, proc_pagemap_ops, proc_kmsg_ops;
 extern const struct proc_entry proc_ns_children[];
 extern const struct proc_entry proc_sysvipc_children[];
 // maps, line by line: fn is called for each mapping, the address space locked, with a struct proc_maps as arg.

@@ -136,7 +136,6 @@ static void pty_closed(struct tty *t) {
     p->packet = p->packet && p->master_open;
     atomic_fetch_add_explicit(&p->master_input_changes, 1, memory_order_release);
     waitq_wake(&p->master_readers, UINT32_MAX, POLL_HUP);
-    async_notify(&p->master_async, ASYNC_HANGUP);
 }
 
 static void pty_destroy(struct tty *t) {

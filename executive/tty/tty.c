@@ -13,6 +13,7 @@
 // Locking: tty->lock (a sleeping lock, rank TTY) guards the discipline. Signals are sent, and job control is asked, without it: the personality's locks come
 // first in the order. User memory is touched without it.
 
+#include "pty.h"
 #include "tty_private.h"
 
 #include <kernel/log.h>
@@ -423,6 +424,12 @@ const struct file_ops tty_terminal_ops = {.release = tty_file_release,
                                           .poll = tty_file_poll,
                                           .async = tty_file_async};
 static const struct file_ops tty_ops = {.open = tty_file_open};
+
+int tty_file_group(const struct file *f) {
+    if (f->ops == &tty_terminal_ops)
+        return tty_foreground_group(((const struct tty_file *)f->data)->tty);
+    return f->ops == &pty_master_ops ? 0 : -1;
+}
 
 // --- drivers' side ---
 

@@ -224,6 +224,16 @@ enum fcntl_command {
     F_GETPIPE_SZ,
 };
 
+// A terminal that nobody owns signals its foreground group, or who asked.
+static int64_t async_set(int fd, struct file *file, bool on) {
+    int group = on ? tty_file_group(file) : -1;
+    int64_t result = linux_result(file_async_set(file, fd, on));
+
+    if (result == 0 && group >= 0)
+        (void)linux_file_owner_claim(file, group); // a group that has gone leaves nobody
+    return result;
+}
+
 static int64_t flags_set(int fd, struct file *file, unsigned flags) {
     struct inode *i = file->inode;
     if ((flags & O_NOATIME_) != 0 && (file->flags & O_NOATIME_) == 0 && i->uid != linux_token()->fsuid &&
@@ -232,9 +242,9 @@ static int64_t flags_set(int fd, struct file *file, unsigned flags) {
     if ((flags & O_DIRECT_) != 0 && (i->mode & MODE_FMT) != MODE_FIFO)
         return -LINUX_EINVAL;
     if (((flags ^ file->flags) & O_ASYNC_) != 0) {
-        inv_status_t s = file_async_set(file, fd, (flags & O_ASYNC_) != 0);
-        if (s != INV_OK)
-            return linux_result(s);
+        int64_t result = async_set(fd, file, (flags & O_ASYNC_) != 0);
+        if (result != 0)
+            return result;
     }
     uint32_t old = file->flags;
     while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE_FLAGS) | (flags & SETTABLE_FLAGS)))
@@ -347,7 +357,7 @@ static int64_t async_from_user(int fd, struct file *file, uint64_t user) {
         return 0;
     if (file->ops->async == NULL)
         return -LINUX_ENOTTY;
-    return linux_result(file_async_set(file, fd, on != 0));
+    return async_set(fd, file, on != 0);
 }
 
 static int64_t bytes_left(struct file *file, uint64_t user) {

@@ -179,6 +179,11 @@ int64_t linux_file_owner_set(struct file *file, int who) {
     return owner_set(file, who < 0 ? OWNER_GROUP : OWNER_PROCESS, who < 0 ? -who : who, true);
 }
 
+int64_t linux_file_owner_claim(struct file *file, int group) {
+    return owner_set(file, group != 0 ? OWNER_GROUP : OWNER_PROCESS,
+                     group != 0 ? group : linux_current_process()->number, false);
+}
+
 int linux_file_owner_get(struct file *file) {
     int type, number;
     owner_get(file, &type, &number);

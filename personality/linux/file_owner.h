@@ -19,6 +19,8 @@
 int64_t linux_file_owner_fcntl(struct file *file, unsigned command, uint64_t argument);
 // F_SETOWN, FIOSETOWN, SIOCSPGRP: a pid, or a group's number negated; 0: nobody. EINVAL, ENOMEM, ESRCH.
 int64_t linux_file_owner_set(struct file *file, int who);
+// A group, or the current process if that is 0, becomes the file's owner if it has none. ENOMEM, ESRCH.
+int64_t linux_file_owner_claim(struct file *file, int group);
 int linux_file_owner_get(struct file *file); // F_GETOWN, FIOGETOWN, SIOCGPGRP; 0: nobody, or gone
 
 #endif

@@ -97,8 +97,7 @@ static inv_status_t threads_max_init(void) {
     struct page_stats stats;
 
     page_get_stats(&stats);
-    atomic_store(&linux_thread_limit.value,
-                 MIN(MAX(stats.total * PAGE_SIZE / 8 / THREAD_COST, 20), LINUX_PID_MAX / 2));
+    atomic_store(&linux_thread_limit.value, MIN(MAX(stats.total * PAGE_SIZE / 8 / THREAD_COST, 20), LINUX_PID_MAX / 2));
     return INV_OK;
 }
 BOOT_CALL("linux users", BOOT_STAGE_EXECUTIVE, threads_max_init);

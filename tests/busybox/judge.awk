@@ -2,9 +2,10 @@
 # Copyright The Invar Authors
 #
 # Judges what inside.sh printed: awk -v mode=record -f judge.awk LOG prints the record of Linux; awk -v mode=invar|linux -v wanted=N -f judge.awk
-# RECORD EXPECTED LOG prints verdicts, "ok NAME" or "FAIL NAME: repeat with: COMMAND" for each applet or module of a shell's tests.
+# RECORD EXPECTED CHANCE LOG prints verdicts, "ok NAME" or "FAIL NAME: repeat with: COMMAND" for each applet or module of a shell's tests.
 #
 # The record: a line "ITEM passed failed skipped" for each item BINARY/SUITE/NAME, and "fail ITEM: TEST" for each test that fails on Linux.
+# What depends on chance: "SUITE/NAME: TEST | why".
 # The expected failures: "ITEM: TEST | what Linux does | which piece is missing".
 
 function flag(text) { # one line of reasons why the item is not well
@@ -24,6 +25,7 @@ function outcome(test, result) {
     collecting = ""
     if (mode == "record") print "fail " key
     else if (key in linux_fails) alike++
+    else if ((suite "/" module ": " test) in chance) lost++
     else if (key in expected) { known++; seen[key] = 1 }
     else { flag(test); collecting = 14 }
 }
@@ -56,6 +58,11 @@ mode != "record" && FILENAME ~ /linux_results$/ {
     next
 }
 
+mode != "record" && FILENAME ~ /chance$/ {
+    if (!/^#/ && split($0, part, / \| /) == 2) chance[part[1]] = 1
+    next
+}
+
 mode != "record" && FILENAME ~ /expected_failures$/ {
     if (/^#/ || NF == 0) next
     if (split($0, part, / \| /) != 3) { print "FAIL busybox/expected_failures: repeat with: less tests/busybox/expected_failures"; print "    " $0; failures++; next }
@@ -71,10 +78,10 @@ suite == "testsuite" && /^PASS: / { outcome(substr($0, 7), "passed"); next }
 suite == "testsuite" && /^FAIL: / { outcome(substr($0, 7), "failed"); next }
 suite == "testsuite" && /^SKIPPED: / { outcome(substr($0, 10), "skipped"); next }
 suite == "testsuite" && /^UNTESTED: / { outcome(substr($0, 11), "skipped"); next }
-suite != "testsuite" && index($0, module "/") == 1 && / (ok|fail)$/ {
+suite != "testsuite" && index($0, module "/") == 1 && / (ok|fail)( \([0-9]+\))?$/ {
     test = $0
     sub(/^[^\/]*\//, "", test)
-    sub(/: *(ok|fail)$/, "", test)
+    sub(/: *(ok|fail)( \([0-9]+\))?$/, "", test) # hush's runner says the status too
     outcome(test, / ok$/ ? "passed" : "failed")
     next
 }
@@ -82,7 +89,7 @@ suite != "testsuite" && /^--- .*\.fail$/ {
     test = $2
     sub(/\.fail$/, "", test)
     sub(/^[^#]*-[a-z_]*-/, "", test)
-    collecting = ((item ": " test) in linux_fails) || ((item ": " test) in expected) ? "" : 14
+    collecting = ((item ": " test) in linux_fails) || ((item ": " test) in expected) || ((suite "/" module ": " test) in chance) ? "" : 14
 }
 /^======================$/ { collecting = "" }
 collecting > 0 && mode != "record" { flag("    " $0); collecting-- }
@@ -94,6 +101,7 @@ END {
     tried = all_passed + known
     if (tried > 0 && known * 20 > tried) { failures++; print "FAIL busybox/expected: repeat with: ./invar test busybox"; print "    more than 5 % are expected to fail" }
     for (key in better) print "    passes here and fails on Linux: " key
+    if (lost > 0) printf "    %d that depend on chance failed (chance)\n", lost
     printf "busybox: %d tests passed, %d failed as expected, %d fail on Linux alike, %d skipped by the suite itself\n", all_passed, known, alike, skipped
     exit failures > 0
 }

@@ -201,7 +201,8 @@ static int list_run(void) {
     return 0;
 }
 
-// In place of the list: executes the command in /tests/command, one word a line, with its output where ours goes.
+// In place of the list: executes the command in /tests/command, one word a line, with its output where ours goes, in a session of its own and with
+// default signals: a shell can never undo what was ignored when it began.
 static int command_run(void) {
     static char words[2048];
     char *arguments[32] = {NULL};
@@ -212,6 +213,8 @@ static int command_run(void) {
     for (char *word = strtok(words, "\n"); word && count < 31; word = strtok(NULL, "\n")) {
         arguments[count++] = word;
     }
+    setsid();
+    signal(SIGPIPE, SIG_DFL);
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     if (count > 0) {

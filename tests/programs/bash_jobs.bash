@@ -5,13 +5,13 @@ until_state() { for _ in {1..200}; do [[ $(state "$1") == "$2" ]] && echo "$3: $
 sleep 0.1 & first=$!
 (exit 7) & second=$!
 wait "$second"; echo "second $?"; wait "$first"; echo "first $?"
-for n in 3 1 2; do (sleep 0.$n; exit $n) & done
-for _ in 1 2 3; do wait -n; echo "ended $?"; done
+for n in 3 1 2; do (until [ -e "end$n" ]; do sleep 0.02; done; exit $n) & done
+for n in 1 2 3; do : >"end$n"; wait -n; echo "ended $?"; done
 wait -n; echo "none left $?"
 (sleep 0.1; exit 5) & wait -p who -n; echo "$? $((who == $!))"
 trap 'echo usr1 in wait' USR1
-(sleep 0.2; kill -USR1 $$) & helper=$!
-sleep 1 & wait $!; echo "wait was interrupted $(($? == 128 + $(kill -l USR1)))"; kill %% 2>/dev/null; wait 2>/dev/null
+(until_state $$ S waits >waits; kill -USR1 $$) & helper=$!
+sleep 20 & wait $!; echo "wait was interrupted $(($? == 128 + $(kill -l USR1)))"; kill %% 2>/dev/null; wait 2>/dev/null
 set -m
 sleep 100 & job=$!
 [ "$(awk '{ print $5 }' /proc/$job/stat)" = "$job" ] && echo "a job leads its group"
@@ -23,8 +23,8 @@ kill -TERM -- -$job; wait $job 2>/dev/null; echo "terminated $?"
 sleep 0.2; kill -INT -- -$pipeline; wait $pipeline 2>/dev/null; echo "pipeline $?"
 set +m
 trap 'echo chld' CHLD; /bin/true; trap - CHLD
-sh -c '(sleep 0.3; [ $(awk "{ print \$4 }" /proc/self/stat) != 0 ] && echo orphan still runs) & echo parent leaves'
-sleep 0.8
+sh -c '(until [ -e left ]; do sleep 0.02; done; [ $(awk "{ print \$4 }" /proc/self/stat) != 0 ] && echo orphan still runs; : >done) & echo parent leaves'
+: >left; until [ -e done ]; do sleep 0.02; done
 exec 3< <(trap 'echo hup; exit' HUP; echo ready; while :; do sleep 0.05; done); p=$!
 read -r word <&3; echo "$word"; kill -HUP $p; read -r word <&3; echo "$word"
 disown -a; shopt -s lastpipe; echo last | read -r kept; echo "$kept"

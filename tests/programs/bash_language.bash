@@ -29,7 +29,7 @@ seq 1 300000 | head -n 1; echo "${PIPESTATUS[0]}"
 (trap '' TERM; kill -TERM $BASHPID; echo still-here)
 { (kill -KILL $BASHPID); } 2>/dev/null; echo "status $?"
 f() { local v=$1; ((v <= 1)) && echo 1 || echo $((v * $(f $((v - 1))))); }; f 10
-read -r -t 0.1 x < <(sleep 2); echo "timed out $(($? > 128))"
+read -r -t 0.1 x < <(sleep 5); echo "timed out $(($? > 128))"
 [[ abc123 =~ ^([a-z]+)([0-9]+)$ ]] && echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]}"
 ulimit -n 64; ulimit -n; ulimit -f 1; { (head -c 100000 /dev/zero >/tmp/limited); } 2>/dev/null; echo "limited $?"; stat -c %s /tmp/limited; rm -f /tmp/limited
 printf '%q\n' "a b" $'new\nline' "it's"

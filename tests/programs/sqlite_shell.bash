@@ -12,10 +12,11 @@ ls $db*
 for i in 1 2 3 4; do (for j in 1 2 3 4 5; do sqlite3 -cmd '.timeout 20000' $db "insert into t (b) values ('writer $i $j');"; done) & done; wait
 sqlite3 $db "select count(*) from t where b like 'writer%'; pragma integrity_check;"
 sqlite3 $db 'pragma journal_mode = delete;'
-(echo "begin exclusive; insert into t (b) values ('never');"; sleep 3) | sqlite3 $db & holder=$!
+mkfifo hold; sqlite3 $db <hold & holder=$!
+exec 8>hold; echo "begin exclusive; insert into t (b) values ('never');" >&8
 until ls $db-journal >/dev/null 2>&1; do sleep 0.02; done
 sqlite3 -cmd '.timeout 100' $db 'select count(*) from t;' 2>&1 | sed 's/.*\(database is locked\).*/\1/'
-pkill -KILL -P $holder 2>/dev/null; kill -KILL $(pidof sqlite3) 2>/dev/null; wait 2>/dev/null
+kill -KILL $holder; wait $holder 2>/dev/null; exec 8>&-
 sqlite3 $db "select count(*) from t where b = 'never'; pragma integrity_check;"
 (for k in $(seq 1 200); do echo "begin; update t set b = 'k$k' where a % 3 = 0; commit;"; done) | sqlite3 $db & killed=$!
 sleep 0.5; kill -KILL $killed; wait $killed 2>/dev/null

@@ -53,7 +53,7 @@ static void handler(int signal) {
 static int interrupted(void) {
     struct sigaction action = {.sa_handler = handler};
     sigaction(SIGALRM, &action, NULL);
-    struct itimerval soon = {.it_value = {0, 30000}};
+    struct itimerval soon = {{0, 30000}, {0, 30000}}; // again and again: the first may come before the wait
     setitimer(ITIMER_REAL, &soon, NULL);
     return take(shared) == -1 ? errno : 0;
 }

@@ -31,7 +31,7 @@ static void handler(int signal) {
 static int open_interrupted(void) {
     struct sigaction action = {.sa_handler = handler};
     sigaction(SIGALRM, &action, NULL);
-    struct itimerval soon = {.it_value = {0, 30000}};
+    struct itimerval soon = {{0, 30000}, {0, 30000}}; // again and again: the first may come before the wait
     setitimer(ITIMER_REAL, &soon, NULL);
     return open_to_read();
 }

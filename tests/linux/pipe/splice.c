@@ -275,7 +275,7 @@ static void on_alarm(int signal) {
 static int interrupted(void) {
     struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
-    struct itimerval soon = {.it_value = {0, 30000}};
+    struct itimerval soon = {{0, 30000}, {0, 30000}}; // again and again: the first may come before the wait
     setitimer(ITIMER_REAL, &soon, NULL);
     return blocked_splice();
 }

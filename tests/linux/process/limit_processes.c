@@ -113,19 +113,24 @@ static int users_apart(void) {
 // Two of the user wait; a third becomes the user where one is allowed.
 static int exec_over_limit(void) {
     pid_t others[2];
+    int ready[2];
+    char byte;
     MUST(pipe(go));
+    MUST(pipe(ready));
     signal(SIGCHLD, SIG_IGN); // who ends is counted no longer
     for (int i = 0; i < 2; i++) {
         others[i] = fork();
         if (others[i] == 0) {
-            char byte;
             close(go[1]);
             MUST(setresuid(USER, USER, USER));
+            MUST(write(ready[1], "r", 1));
             while (read(go[0], &byte, 1) == -1 && errno == EINTR) {}
             _exit(0);
         }
     }
-    usleep(200000);
+    for (int i = 0; i < 2; i++) {
+        MUST(read(ready[0], &byte, 1));
+    }
     pid_t pid = fork();
     if (pid == 0) {
         char *argv[] = {(char *)"true", NULL};
@@ -136,7 +141,9 @@ static int exec_over_limit(void) {
         say("limit", "%lu", (unsigned long)limit.rlim_cur);
         MUST(kill(others[0], SIGKILL));
         MUST(kill(others[1], SIGKILL));
-        usleep(200000);
+        for (int tries = 0; tries < 500 && (kill(others[0], 0) == 0 || kill(others[1], 0) == 0); tries++) {
+            usleep(10000);
+        }
         say_call("exec when the others are gone", execv("/proc/self/exe.none", argv));
         _exit(0);
     }

@@ -134,14 +134,17 @@ int main(void) {
     fd = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
     say_call("with SO_SNDTIMEO", connect_to(fd, "@backlog"));
-    struct itimerval soon = {.it_value = {0, 30000}};
+    // Again and again: the first may come before the wait.
+    struct itimerval soon = {{0, 30000}, {0, 30000}}, off = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &soon, NULL);
     say_ok("interrupted", dial("@backlog", 0));
+    setitimer(ITIMER_REAL, &off, NULL);
     tv.tv_usec = 0;
     tv.tv_sec = 9;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
     setitimer(ITIMER_REAL, &soon, NULL);
     say_call("interrupted with SO_SNDTIMEO", connect_to(fd, "@backlog"));
+    setitimer(ITIMER_REAL, &off, NULL);
     close(fd);
     pid_t pid = spawn(connect_waits);
     await_blocked(pid);
@@ -176,6 +179,7 @@ int main(void) {
     setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
     setitimer(ITIMER_REAL, &soon, NULL);
     say_ok("accept interrupted", accept(server, NULL, NULL));
+    setitimer(ITIMER_REAL, &off, NULL);
     pid = spawn(accept_shut);
     await_blocked(pid);
     shutdown(server, SHUT_RD);

@@ -19,8 +19,14 @@ static void handler(int flags) {
     sigaction(SIGALRM, &action, NULL);
 }
 
+// Again and again, until calm(): the first may come before the wait.
 static void soon(void) {
-    struct itimerval t = {.it_value = {0, 30000}};
+    struct itimerval t = {{0, 30000}, {0, 30000}};
+    setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static void calm(void) {
+    struct itimerval t = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &t, NULL);
 }
 
@@ -39,14 +45,17 @@ static void interrupted(int type) {
     handler(0);
     soon();
     say_call("recv interrupted", recv(ends[1], buffer, 8, 0));
+    calm();
     handler(SA_RESTART);
     pid_t pid = spawn(send_late);
     soon();
     say_call("recv restarted", recv(ends[1], buffer, 8, 0));
+    calm();
     reap(pid);
     setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
     soon();
     say_call("recv with SO_RCVTIMEO is not restarted", recv(ends[1], buffer, 8, 0));
+    calm();
     setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &some, sizeof(some));
     int64_t before = now_ms();
     say_call("SO_RCVTIMEO", recv(ends[1], buffer, 8, 0));
@@ -57,6 +66,7 @@ static void interrupted(int type) {
     if (type == SOCK_STREAM) {
         soon();
         say_call("MSG_WAITALL interrupted gives what it has", recv(ends[1], buffer, 8, MSG_WAITALL));
+        calm();
         send(ends[0], "abc", 3, 0);
         setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &some, sizeof(some));
         say_call("MSG_WAITALL with SO_RCVTIMEO too", recv(ends[1], buffer, 8, MSG_WAITALL));
@@ -65,6 +75,7 @@ static void interrupted(int type) {
     while (send(ends[0], large, sizeof(large), MSG_DONTWAIT) > 0) {}
     soon();
     say_call("send interrupted", send(ends[0], large, 1000, 0));
+    calm();
     setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &some, sizeof(some));
     say_call("SO_SNDTIMEO", send(ends[0], large, 1000, 0));
     fcntl(ends[0], F_SETFL, O_NONBLOCK);

@@ -14,6 +14,16 @@ static void handler(int signal) {
     taken = signal;
 }
 
+// The signal that a key has sent, once.
+static int await_taken(void) {
+    for (int tries = 0; tries < 5000 && taken == 0; tries++) {
+        sleep_ms(1);
+    }
+    int signal = taken;
+    taken = 0;
+    return signal;
+}
+
 static void type(const char *keys, size_t length) {
     for (size_t i = 0; i < length; i++) {
         MUST(ioctl(fd, TIOCSTI, keys + i));
@@ -85,17 +95,13 @@ int main(void) {
     signal(SIGQUIT, handler);
     signal(SIGTSTP, handler);
     TYPE("gone\003");
-    sleep_ms(10);
-    say("interrupt key", "%s", signal_name(taken));
+    say("interrupt key", "%s", signal_name(await_taken()));
     TYPE("fresh\n");
     show("what was typed before it is flushed", 100);
     TYPE("\034");
-    sleep_ms(10);
-    say("quit key", "%s", signal_name(taken));
+    say("quit key", "%s", signal_name(await_taken()));
     TYPE("\032");
-    sleep_ms(10);
-    say("suspend key", "%s", signal_name(taken));
-    taken = 0;
+    say("suspend key", "%s", signal_name(await_taken()));
     settings.c_lflag &= ~(tcflag_t)ISIG;
     tcsetattr(fd, TCSANOW, &settings);
     TYPE("\003x\n");
@@ -105,7 +111,7 @@ int main(void) {
     settings.c_lflag |= NOFLSH | ISIG;
     tcsetattr(fd, TCSANOW, &settings);
     TYPE("kept\003\n");
-    sleep_ms(10);
+    await_taken();
     show("with NOFLSH", 100);
     settings.c_lflag &= ~(tcflag_t)(NOFLSH | ICANON);
     settings.c_cc[VMIN] = 1;

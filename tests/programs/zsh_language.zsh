@@ -30,5 +30,5 @@ repeat 3 print -n r; print; for ((i = 0; i < 3; i++)) print -n $i; print; for k 
 umask 027; : >masked; zstat +mode -o masked; limit descriptors 77; limit descriptors; ulimit -n; limit -h coredumpsize
 read -A words <<<'one two three'; print $words[2]; read -u 0 -k 3 part <<<abcdef; print $part; read -d : field <<<a:b; print $field; print -r -- ${(V)${:-$'\e\t'}}
 exec {fd}<>both.fd; print -u $fd written; exec {fd}>&-; cat both.fd; print -u $fd lost 2>/dev/null; print $?
-print -P '%(?.fine.bad) %1~'; cd tree/a; cd -q ../b; print ${PWD:t} ${OLDPWD:t}; dirs -c; pushd -q x; print $#dirstack; popd -q
+print -P '%(?.fine.bad) %%'; cd tree/a; cd -q ../b; print ${PWD:t} ${OLDPWD:t}; dirs -c; pushd -q x; print $#dirstack; popd -q
 TIMEFMT=timed; time (:) ; print -f '%05d|%-5s|%x\n' 42 ab 255; printf '%q\n' "it's"; print -n $'nul\0here' | od -An -c

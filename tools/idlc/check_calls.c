@@ -9,23 +9,25 @@
 
 // --- errors ---------------------------------------------------------------------------------------------------------------
 
-static unsigned error_class(const char *name) {
+enum error_class error_class(const char *name) {
     static const struct {
         const char *name;
-        unsigned class;
+        enum error_class class;
     } classes[] = {
-        {"BAD_HANDLE", 0}, {"WRONG_TYPE", 1},    {"ACCESS", 2}, {"NOT_PERMITTED", 2}, {"INVALID", 3},   {"RANGE", 3},
-        {"OVERFLOW", 3},   {"NAME_TOO_LONG", 3}, {"DOMAIN", 3}, {"TOO_BIG", 3},       {"NO_MEMORY", 5}, {"QUOTA", 5},
+        {"BAD_HANDLE", ERROR_CLASS_HANDLE},      {"WRONG_TYPE", ERROR_CLASS_TYPE},  {"ACCESS", ERROR_CLASS_RIGHTS},
+        {"NOT_PERMITTED", ERROR_CLASS_RIGHTS},   {"INVALID", ERROR_CLASS_ARGUMENT}, {"RANGE", ERROR_CLASS_ARGUMENT},
+        {"OVERFLOW", ERROR_CLASS_ARGUMENT},      {"DOMAIN", ERROR_CLASS_ARGUMENT},  {"TOO_BIG", ERROR_CLASS_ARGUMENT},
+        {"NAME_TOO_LONG", ERROR_CLASS_ARGUMENT}, {"NO_MEMORY", ERROR_CLASS_MEMORY}, {"QUOTA", ERROR_CLASS_MEMORY},
     };
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         if (strcmp(classes[i].name, name) == 0)
             return classes[i].class;
     }
-    return 4;
+    return ERROR_CLASS_STATE;
 }
 
 static void check_errors(struct idl *idl, struct call *c) {
-    unsigned class = 0;
+    enum error_class class = ERROR_CLASS_HANDLE;
     for (struct name *e = c->errors; e; e = e->next) {
         int number;
         const char *text;
@@ -140,8 +142,12 @@ static void check_direction(struct idl *idl, struct declaration *d, struct call 
 
 void check_calls(struct idl *idl, struct declaration *d) {
     unsigned number = d->kind == DECLARE_SYSCALLS ? NATIVE_BASE : 0;
+    bool ordinary = false;
     for (struct call *c = d->calls; c; c = c->next) {
         c->number = number++;
+        ordinary |= c->kind == CALL_ORDINARY;
+        if (c->kind == CALL_SPECIAL && ordinary)
+            idl_error(idl, c->at, "special call %s stands behind ordinary ones, expected it before them", c->name);
         for (struct call *o = d->calls; o != c; o = o->next) {
             if (strcmp(o->name, c->name) == 0)
                 idl_error(idl, c->at, "there are two calls %s", c->name);

@@ -12,7 +12,8 @@ static const char *suffix(const struct type *t) {
 
 static void emit_const(FILE *f, const struct declaration *d) {
     emit_comment(f, "", d->documentation);
-    fprintf(f, "#define INV_%s %llu%s\n\n", d->name, (unsigned long long)d->value, suffix(d->type));
+    fprintf(f, d->value > UINT16_MAX ? "#define INV_%s 0x%llx%s\n\n" : "#define INV_%s %llu%s\n\n", d->name,
+            (unsigned long long)d->value, suffix(d->type));
 }
 
 static unsigned longest_member(const struct declaration *d) {

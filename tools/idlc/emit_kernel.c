@@ -238,16 +238,17 @@ static void emit_entry(FILE *f, const struct call *c) {
 static bool emit_entries(const struct library *l, const struct declaration *d, const char *folder) {
     struct output o;
     unsigned special = 0, all = 0;
+    bool ordinary = false;
     if (!output_open(&o, folder, "kernel/native_entries.inc"))
         return false;
     emit_head(o.file, l->file,
               "\nEntries of the native calls, by number. An empty place is a number that is kept for later.");
     fprintf(o.file, "\n");
     for (const struct call *c = d->calls; c; c = c->next, all++) {
+        ordinary |= c->kind == CALL_ORDINARY;
+        special += !ordinary;
         if (c->kind == CALL_ORDINARY)
             emit_entry(o.file, c);
-        else
-            special++;
     }
     fprintf(o.file, "#define NATIVE_SPECIAL %u\n#define NATIVE_CALLS %u\n\n", special, all);
     fprintf(o.file, "static const native_special_fn native_special[NATIVE_SPECIAL] = {\n");

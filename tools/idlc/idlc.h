@@ -160,6 +160,18 @@ bool status_find(const char *name, int *out_number, const char **out_text);
 // Reads one library and puts it behind the others; false: errors were reported.
 bool idl_parse(struct idl *idl, const char *file, const char *text, size_t length);
 
+// --- check_calls.c
+// Errors are found in the order of these classes.
+enum error_class {
+    ERROR_CLASS_HANDLE,
+    ERROR_CLASS_TYPE,
+    ERROR_CLASS_RIGHTS,
+    ERROR_CLASS_ARGUMENT,
+    ERROR_CLASS_STATE,
+    ERROR_CLASS_MEMORY
+};
+enum error_class error_class(const char *status_name);
+
 // --- check.c
 // Resolves and checks all libraries. False: errors were reported.
 bool idl_check(struct idl *idl);

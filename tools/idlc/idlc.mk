@@ -2,11 +2,12 @@
 # Copyright The Invar Authors
 #
 # The interface compiler, and what it makes of abi/idl: below build/host/gen, the same for every kernel. Included by the Makefile.
-#     include/invar   for kernel and programs        include/kernel, kernel   for the kernel alone
+#     include/invar   for kernel and programs     include/kernel, kernel   for the kernel alone     man   manual pages (man -l)
 HOSTCC ?= gcc
 gen    := $(HOST)/gen
 
-idlc-sources := $(wildcard tools/idlc/*.c)
+idlc-sources := $(filter-out %_test.c,$(wildcard tools/idlc/*.c))
+host-tests   += tools/idlc/idlc_test.c
 # in the order in which one may use another
 libraries := $(patsubst %,abi/idl/%.idl,base core)
 
@@ -24,7 +25,13 @@ $(HOST)/idlc: $(idlc-sources) $(wildcard tools/idlc/*.h) abi/include/invar/statu
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Iabi/include -o $@.$$$$ $(idlc-sources) && mv -f $@.$$$$ $@
 
-$(generated) &: $(HOST)/idlc $(libraries)
+# What was released stays as it was, or there is no build.
+$(generated) &: $(HOST)/idlc $(libraries) abi/idl/released
 	$(call say,IDLC,$(libraries))
-	$(Q)rm -f $(filter-out $(generated),$(wildcard $(gen)/include/invar/*.h))
-	$(Q)$(HOST)/idlc --output $(gen) $(libraries)
+	$(Q)rm -rf $(filter-out $(generated),$(wildcard $(gen)/include/invar/*.h)) $(gen)/man
+	$(Q)$(HOST)/idlc --check abi/idl/released --output $(gen) $(libraries)
+
+# At a release: what is new is the same for ever from now on.
+.PHONY: accept-interfaces
+accept-interfaces: $(HOST)/idlc
+	$(Q)$(HOST)/idlc --accept abi/idl/released $(libraries)

@@ -11,6 +11,7 @@
 #include <kernel/job.h>
 #include <kernel/kasan.h>
 #include <kernel/log.h>
+#include <kernel/namespace.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>

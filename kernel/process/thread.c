@@ -277,7 +277,16 @@ void thread_return_to_user(struct arch_frame *frame) {
 }
 
 void exception_user(struct arch_frame *frame, const struct exception *e) {
-    current_process()->ops->exception(frame, e);
+    struct process *p = current_process();
+    uint32_t policy = atomic_load_explicit(&p->obj.job->fault_policy, memory_order_relaxed);
+
+    if (likely(policy == INV_JOB_FAULT_PERSONALITY)) {
+        p->ops->exception(frame, e);
+        return;
+    }
+    if (policy == INV_JOB_FAULT_KILL_JOB)
+        job_kill(p->obj.job);
+    process_end(p); // takes effect at the return to user mode, which comes next
 }
 
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg, bool locked) {

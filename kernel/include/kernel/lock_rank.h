@@ -15,7 +15,7 @@
     X(EPOLL)            /* files of one epoll; the watching one before the watched */                \
     X(VFS_RENAME)       /* executive/vfs: whole-tree renames */                                      \
     X(VFS_MOUNT)                                                                                     \
-    X(TTY) /* executive/tty: one terminal */                                                         \
+    X(TTY)            /* executive/tty: one terminal */                                              \
     X(VFS_DIR)        /* directory inode; parent before child, else by address */                    \
     X(VFS_INODE)      /* non-directory inode */                                                      \
     X(PIPE)           /* user copies happen under it: before ASPACE */                               \
@@ -50,6 +50,7 @@
     X(FUTEX_OWNER)   /* owners and waiters of all priority-inheriting futexes */                     \
     X(HANDLE_RETIRE) /* which tables wait for an epoch */                                            \
     X(HANDLE_TABLE)                                                                                  \
+    X(DIRECTORY_TREE) /* one directory is put into another */                                        \
     X(DIRECTORY)                                                                                     \
     X(OBJECT)                                                                                        \
     X(JOB)                                                                                           \

@@ -11,7 +11,6 @@
 #include <kernel/job.h>
 #include <kernel/kasan.h>
 #include <kernel/log.h>
-#include <kernel/namespace.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>
@@ -96,6 +95,7 @@ noreturn_fn void kernel_main(void) {
     sched_context_init_boot();
     vm_init_boot();
     epoch_init();
+    ipc_init_boot();
     process_init_boot();
     boot_mark(BOOT_MARK_OBJECTS);
     platform_init();

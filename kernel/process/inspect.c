@@ -14,7 +14,7 @@ static bool print_thread(struct thread *t, void *arg) {
                    t->name, t->process->name, state < ARRAY_SIZE(state_names) ? state_names[state] : "?",
                    atomic_load(&t->sched.cpu), atomic_load(&t->sched.priority),
                    t->sched.inherited > t->sched.base_priority ? "+" : " ", atomic_load(&t->user_work),
-                   (unsigned long)(t->sched.context->runtime / NSEC_PER_USEC));
+                   (unsigned long)(t->sched.own->runtime / NSEC_PER_USEC));
     return true;
 }
 

@@ -58,6 +58,12 @@ void process_types_init(void) {
     handle_table_init(&kernel_process->handles, &root_job);
 }
 
+static void job_add_process(struct job *job, struct process *p) {
+    spin_lock(&job->lock);
+    list_push_back(&job->processes, &p->job_node);
+    spin_unlock(&job->lock);
+}
+
 inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops, const char *name,
                             struct process **out) {
     struct process *p = slab_zalloc(&process_cache);
@@ -71,17 +77,12 @@ inv_status_t process_create(struct job *job, struct aspace *as, const struct per
         goto fail_object;
     process_setup(p, ops, name);
     handle_table_init(&p->handles, job);
-    status = job_add_process(job, p);
-    if (status != INV_OK)
-        goto fail_job;
     p->aspace = as;
+    job_add_process(job, p);
     trace(process_create, (uintptr_t)p, 0, 0);
     *out = p;
     return INV_OK;
 
-fail_job:
-    atomic_store_explicit(&p->obj.pointers, 0, memory_order_relaxed); // never shared
-    object_fini(&p->obj);
 fail_object:
     job_uncharge(job, JOB_PROCESSES, 1);
 fail_charge:
@@ -93,7 +94,9 @@ void process_drop_resources(struct process *p) {
     struct job *job = p->obj.job;
 
     handle_table_close_all(&p->handles);
-    job_remove_process(job, p);
+    spin_lock(&job->lock);
+    list_remove(&p->job_node);
+    spin_unlock(&job->lock);
     process_set_aspace(p, NULL);
 }
 
@@ -125,16 +128,6 @@ void process_kill(struct process *p) {
     atomic_store(&p->exiting, true);
     kill_threads_locked(p, p == current_process() ? current_thread() : NULL);
     mutex_unlock(&p->lock);
-}
-
-void process_end(struct process *p) {
-    if (p->ops != NULL && p->ops->kill != NULL && p->personality_data != NULL) {
-        p->ops->kill(p);
-        return;
-    }
-    process_kill(p); // one that its personality does not know yet gets no thread any more
-    if (p == current_process())
-        thread_set_work(current_thread(), THREAD_WORK_KILL);
 }
 
 inv_status_t process_single_thread(struct process *p) {

@@ -56,6 +56,7 @@ static void thread_setup(struct thread *t, struct process *p, const char *name) 
     spin_lock_init(&t->lock, LOCK_RANK_THREAD);
     list_init(&t->process_node);
     list_init(&t->all_node);
+    ipc_thread_init(t);
     t->process = p;
     t->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     string_copy(t->name, name, sizeof(t->name));
@@ -246,6 +247,7 @@ noreturn_fn void thread_exit(void) {
     trace(thread_exit, t->id, 0, 0);
     if (p->ops != NULL && p->ops->thread_exit != NULL)
         p->ops->thread_exit(t);
+    ipc_thread_exit(t);
     if (thread_leave_process(t)) {
         trace(process_exit, (uintptr_t)p, 0, 0);
         if (p->ops != NULL && p->ops->process_exit != NULL)
@@ -277,16 +279,7 @@ void thread_return_to_user(struct arch_frame *frame) {
 }
 
 void exception_user(struct arch_frame *frame, const struct exception *e) {
-    struct process *p = current_process();
-    uint32_t policy = atomic_load_explicit(&p->obj.job->fault_policy, memory_order_relaxed);
-
-    if (likely(policy == INV_JOB_FAULT_PERSONALITY)) {
-        p->ops->exception(frame, e);
-        return;
-    }
-    if (policy == INV_JOB_FAULT_KILL_JOB)
-        job_kill(p->obj.job);
-    process_end(p); // takes effect at the return to user mode, which comes next
+    current_process()->ops->exception(frame, e);
 }
 
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg, bool locked) {

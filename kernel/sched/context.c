@@ -52,10 +52,11 @@ inv_status_t sched_thread_init(struct thread *t, const struct sched_params *para
         return status;
     }
     c->group = sched_group_inherit();
-    t->sched.context = c;
+    c->owner = c->holder = t;
+    t->sched.context = t->sched.own = c;
     list_init(&t->sched.run_node);
     list_init(&t->sched.contended);
-    t->sched.base_priority = sched_adopt_params(c, params);
+    t->sched.base_priority = t->sched.own_priority = sched_adopt_params(c, params);
     t->sched.inherited = 0;
     atomic_init(&t->sched.priority, t->sched.base_priority);
     atomic_init(&t->sched.state, THREAD_NEW);
@@ -68,6 +69,7 @@ inv_status_t sched_thread_init(struct thread *t, const struct sched_params *para
 
 void sched_thread_fini(struct thread *t) {
     DEBUG_ASSERT(!t->sched.queued && list_empty(&t->sched.contended));
-    object_put(&t->sched.context->obj);
-    t->sched.context = NULL;
+    DEBUG_ASSERT(t->sched.own == NULL || t->sched.own->holder == t);
+    object_put(&t->sched.own->obj);
+    t->sched.context = t->sched.own = NULL;
 }

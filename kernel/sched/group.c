@@ -44,19 +44,19 @@ void sched_group_put(struct sched_group *g) {
 
 struct sched_group *sched_group_inherit(void) {
     const struct thread *t = sched_started() ? current_thread() : NULL;
-    struct sched_group *g = t ? t->sched.context->group : &system_group;
+    struct sched_group *g = t ? t->sched.own->group : &system_group;
     group_get(g);
     return g;
 }
 
 void sched_set_group(struct thread *t, struct sched_group *g) {
-    struct sched_context *c = t->sched.context;
+    struct sched_context *c = t->sched.own;
     irq_flags_t flags;
 
     group_get(g);
-    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    struct run_queue *q = context_lock(c, &flags);
     struct sched_group *old = c->group;
-    bool counted = t->sched.queued && is_fair(t);
+    bool counted = c->holder->sched.queued && is_fair(c->holder);
     if (counted)
         group_uncount(q, c);
     c->group = g;

@@ -8,7 +8,7 @@
 
 static void print_thread(const struct thread *t) {
     debugger_print("    %5lu %-16.16s priority %u vt %+ld\n", (unsigned long)t->id, t->name, priority_of(t),
-                   (long)(t->sched.context->virtual_time - run_queue_of(atomic_load(&t->sched.cpu))->min_virtual_time));
+                   (long)(t->sched.own->virtual_time - run_queue_of(atomic_load(&t->sched.cpu))->min_virtual_time));
 }
 
 static void print_queue(const struct run_queue *q) {

@@ -97,7 +97,9 @@ inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
     struct run_queue *q = run_queue_lock_thread(t, &flags);
     if (q->current == t)
         run_queue_charge(q, clock_monotonic()); // by the weight that it had
-    t->sched.base_priority = sched_adopt_params(t->sched.context, p);
+    t->sched.own_priority = sched_adopt_params(t->sched.own, p);
+    if (t->sched.context == t->sched.own) // else it serves somebody, as urgently as he is
+        t->sched.base_priority = t->sched.own_priority;
     bool changed = update_priority_locked(q, t);
     if (q->current == t)
         sched_kick(q); // the class may have become one that shares its priority by slices: its processor arms the timer
@@ -111,29 +113,29 @@ inv_status_t sched_set_params(struct thread *t, const struct sched_params *p) {
 void sched_get_params(struct thread *t, struct sched_params *out) {
     irq_flags_t flags;
     struct run_queue *q = run_queue_lock_thread(t, &flags);
-    *out = t->sched.context->params;
+    *out = t->sched.own->params;
     spin_unlock_irq(&q->lock, flags);
 }
 
 nstime_t sched_runtime(struct thread *t) {
     irq_flags_t flags;
-    struct run_queue *q = run_queue_lock_thread(t, &flags);
-    if (q->current == t)
+    struct run_queue *q = context_lock(t->sched.own, &flags);
+    if (q->current == t->sched.own->holder)
         run_queue_charge(q, clock_monotonic());
-    nstime_t runtime = t->sched.context->runtime;
+    nstime_t runtime = t->sched.own->runtime;
     spin_unlock_irq(&q->lock, flags);
     return runtime;
 }
 
 void sched_get_times(struct thread *t, struct sched_times *out) {
     irq_flags_t flags;
-    struct run_queue *q = run_queue_lock_thread(t, &flags);
+    struct run_queue *q = context_lock(t->sched.own, &flags);
     int64_t cycles = *(volatile int64_t *)&t->sched.kernel_cycles; // its own processor may be writing it
-    if (q->current == t)
+    if (q->current == t->sched.own->holder)
         run_queue_charge(q, clock_monotonic());
     if (cycles < 0)
         cycles += (int64_t)(q->current == t ? arch_cycles() : t->sched.switched_at);
-    out->total = t->sched.context->runtime;
+    out->total = t->sched.own->runtime;
     out->kernel = MIN(platform_clock_scale((uint64_t)MAX(cycles, (int64_t)0)), out->total);
     spin_unlock_irq(&q->lock, flags);
 }

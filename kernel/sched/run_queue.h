@@ -84,6 +84,8 @@ static inline void set_state(struct thread *t, enum thread_state state) {
 void run_queue_init(struct run_queue *q, unsigned cpu);
 // Locks the queue of t (I1).
 must_check struct run_queue *run_queue_lock_thread(struct thread *t, irq_flags_t *out_flags);
+// Locks the queue of the thread that holds c, which the caller keeps in memory.
+must_check struct run_queue *context_lock(struct sched_context *c, irq_flags_t *out_flags);
 void run_queue_insert(struct run_queue *q, struct thread *t, bool front);
 void run_queue_remove(struct run_queue *q, struct thread *t);
 struct thread *run_queue_first(struct run_queue *q);   // most urgent queued thread, or NULL
@@ -143,6 +145,11 @@ unsigned sched_place(const struct thread *t, unsigned last); // where a thread t
 bool sched_find_lower(const struct thread *t,
                       unsigned *out_cpu); // a processor that t may use and that runs less urgent work
 
+// lend.c. What t ran on is with another thread, and t is about to be woken: it runs on its own context again, taken from who holds it. No lock held.
+void sched_recover(struct thread *t);
+// t, asleep on its own context, has the priority that goes with it. Its queue is locked.
+void sched_settle_own(struct thread *t);
+
 // context.c. Returns the priority that goes with p.
 uint8_t sched_adopt_params(struct sched_context *c, const struct sched_params *p);
 
@@ -155,7 +162,16 @@ void sched_push(struct run_queue *q);    // gives work away if another processor
 void sched_load_notice(void); // there is load: sampling goes on. Any lock below TIMER_QUEUE
 void sched_load_init(void);
 
+// sleep.c. Wakes t at the deadline. Disarmed by timer_cancel_sync, before it goes.
+struct sleep_timer {
+    struct timer timer;
+    struct thread *thread;
+};
+void sleep_timer_arm(struct sleep_timer *s, struct thread *t, nstime_t deadline);
+
 // switch.c
+// The current thread's queue is locked, interrupts off, preempt_count 1.
+void sched_switch_lent(struct run_queue *q, struct thread *prev, struct thread *next);
 void sched_sleep_now(void); // gives the processor up if the state is still SLEEPING
 
 #endif

@@ -7,11 +7,6 @@
 
 #include "run_queue.h"
 
-struct sleep_timer {
-    struct timer timer;
-    struct thread *thread;
-};
-
 void thread_sleep_prepare(enum wait_kind kind) {
     struct thread *t = current_thread();
     atomic_store_explicit(&t->sched.wait_kind, (uint8_t)kind, memory_order_relaxed);
@@ -38,11 +33,16 @@ static void sleep_timer_fired(struct timer *timer) {
     sched_wake(container_of(timer, struct sleep_timer, timer)->thread);
 }
 
-static void sleep_with_deadline(struct thread *t, nstime_t deadline) {
-    struct sleep_timer s = {.thread = t};
-    timer_init(&s.timer, sleep_timer_fired);
+void sleep_timer_arm(struct sleep_timer *s, struct thread *t, nstime_t deadline) {
+    s->thread = t;
+    timer_init(&s->timer, sleep_timer_fired);
     // Who must be on time has no slack, whatever was asked for.
-    timer_set_slack(&s.timer, deadline, is_fair(t) ? t->sched.slack : 0);
+    timer_set_slack(&s->timer, deadline, is_fair(t) ? t->sched.slack : 0);
+}
+
+static void sleep_with_deadline(struct thread *t, nstime_t deadline) {
+    struct sleep_timer s;
+    sleep_timer_arm(&s, t, deadline);
     sched_sleep_now();
     timer_cancel_sync(&s.timer);
 }

@@ -53,6 +53,27 @@ static void kernel_time_switch(struct thread *prev, struct thread *next) {
         next->sched.kernel_cycles -= (int64_t)(now - next->sched.switched_at);
 }
 
+// next, which is current already as far as the queue goes, gets the processor. Releases the lock; returns when prev runs again.
+static void switch_threads(struct thread *prev, struct thread *next) {
+    counter_add(context_switches, 1);
+    trace(sched_switch, prev->id, next->id, priority_of(next));
+    kernel_time_switch(prev, next);
+    atomic_store_explicit(&next->sched.on_cpu, true, memory_order_relaxed);
+    switch_aspace(next);
+    finish_switch(arch_context_switch(prev, next));
+}
+
+// next takes over the context that runs (lend.c): no account is closed, nobody is chosen.
+void sched_switch_lent(struct run_queue *q, struct thread *prev, struct thread *next) {
+    DEBUG_ASSERT(arch_preempt_count() == 1 && !arch_irq_enabled());
+    epoch_quiescent();
+    prev->sched.slice_over = false;
+    set_state(next, THREAD_RUNNING);
+    q->current = next;
+    run_queue_publish(q);
+    switch_threads(prev, next);
+}
+
 // The queue's lock is held, interrupts off; prev, the current thread, is settled; next was taken off the queue. Releases the lock; returns when prev
 // runs again.
 static void switch_to(struct run_queue *q, struct thread *prev, struct thread *next, nstime_t now) {
@@ -73,12 +94,7 @@ static void switch_to(struct run_queue *q, struct thread *prev, struct thread *n
     }
     if (prev == q->idle)
         cpuset_remove(&sched_idle_cpus, q->cpu);
-    counter_add(context_switches, 1);
-    trace(sched_switch, prev->id, next->id, priority_of(next));
-    kernel_time_switch(prev, next);
-    atomic_store_explicit(&next->sched.on_cpu, true, memory_order_relaxed);
-    switch_aspace(next);
-    finish_switch(arch_context_switch(prev, next));
+    switch_threads(prev, next);
 }
 
 static void switch_to_next(struct run_queue *q, struct thread *prev, nstime_t now) {

@@ -94,6 +94,11 @@ bool sched_wake(struct thread *t) {
         spin_unlock_irq(&q->lock, flags);
         return false;
     }
+    if (unlikely(t->sched.away)) {
+        spin_unlock_irq(&q->lock, flags);
+        sched_recover(t);
+        return sched_wake(t); // once more: it is not away now
+    }
     if (q->current == t) { // between prepare and sleep
         set_state(t, THREAD_RUNNING);
         spin_unlock_irq(&q->lock, flags);
@@ -102,6 +107,8 @@ bool sched_wake(struct thread *t) {
     unsigned cpu = sched_place(t, q->cpu);
     trace(sched_wake, t->id, cpu, 0);
     t->sched.context->slice_used = 0;
+    if (unlikely(t->sched.base_priority != t->sched.own_priority) && t->sched.context == t->sched.own)
+        sched_settle_own(t); // it served somebody when it went to sleep
     limit_credit(q, t);
     if (likely(cpu == q->cpu)) {
         enqueue(q, t);

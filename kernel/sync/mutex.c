@@ -127,7 +127,7 @@ static void tree_insert(struct mutex *m, struct mutex_waiter *w) {
 
 // t->lock is held. Brings t's inherited priority in line with the mutexes that it holds. True if its effective priority changed.
 static bool inherit(struct thread *t) {
-    uint8_t most = t->sched.lent;
+    uint8_t most = MAX(t->sched.lent[LENDER_FUTEX], t->sched.lent[LENDER_CALL]);
     struct mutex *m;
     list_for_each(m, &t->sched.contended, held)
         most = MAX(most, m->top_priority);
@@ -190,9 +190,9 @@ void mutex_reprioritise(struct thread *t) {
     epoch_exit();
 }
 
-void mutex_lend(struct thread *t, uint8_t priority) {
+void mutex_lend(struct thread *t, enum lender who, uint8_t priority) {
     spin_lock(&t->lock);
-    t->sched.lent = priority;
+    t->sched.lent[who] = priority;
     bool changed = inherit(t);
     spin_unlock(&t->lock);
     if (changed)

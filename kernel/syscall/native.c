@@ -52,16 +52,6 @@ static inv_status_t native_handle_out(inv_status_t status, struct object *o, uin
 
 #include "native_entries.inc"
 
-// The policies that a call needs beside INV_JOB_POLICY_NATIVE_CALLS. What only asks, or only ends what the process has itself, needs none.
-static const uint32_t native_policies[NATIVE_CALLS] = {
-    [NATIVE_PLACE_call] = INV_JOB_POLICY_IPC_CALLS,          [NATIVE_PLACE_reply_receive] = INV_JOB_POLICY_IPC_CALLS,
-    [NATIVE_PLACE_receive] = INV_JOB_POLICY_IPC_CALLS,       [NATIVE_PLACE_reply] = INV_JOB_POLICY_IPC_CALLS,
-    [NATIVE_PLACE_job_create] = INV_JOB_POLICY_JOB_CALLS,    [NATIVE_PLACE_job_set_limit] = INV_JOB_POLICY_JOB_CALLS,
-    [NATIVE_PLACE_vmo_create] = INV_JOB_POLICY_MEMORY_CALLS, [NATIVE_PLACE_vmo_read] = INV_JOB_POLICY_MEMORY_CALLS,
-    [NATIVE_PLACE_vmo_write] = INV_JOB_POLICY_MEMORY_CALLS,  [NATIVE_PLACE_vmo_set_size] = INV_JOB_POLICY_MEMORY_CALLS,
-    [NATIVE_PLACE_vmo_clone] = INV_JOB_POLICY_MEMORY_CALLS,
-};
-
 // --- the dispatch ----------------------------------------------------------------------------------------------------------
 
 static inv_status_t native_enter(struct arch_frame *frame, uint64_t index) {
@@ -79,8 +69,7 @@ static inv_status_t native_enter(struct arch_frame *frame, uint64_t index) {
 bool native_syscall(struct arch_frame *frame) {
     uint64_t index = arch_syscall_number(frame) - SYSCALL_NATIVE_BASE;
 
-    if (index >= NATIVE_CALLS ||
-        !job_allows(current_process()->obj.job, INV_JOB_POLICY_NATIVE_CALLS | native_policies[index]))
+    if (index >= NATIVE_CALLS || !job_allows(current_process()->obj.job, INV_JOB_POLICY_NATIVE_CALLS))
         return false;
     if (index < NATIVE_SPECIAL) {
         native_special_fn special = native_special[index];

@@ -52,7 +52,7 @@ static void lend(struct linux_thread *owner) {
 
     list_for_each(p, &owner->locks.held, held)
         most = MAX(most, first_waiter(p) != NULL ? first_waiter(p)->priority : 0);
-    mutex_lend(owner->thread, most);
+    mutex_lend(owner->thread, LENDER_FUTEX, most);
 }
 
 // The waiters of p, or their priorities, have changed: what its owner inherits, and along the chain of owners (I3).

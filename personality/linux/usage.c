@@ -6,7 +6,7 @@
 #include "process.h"
 
 static void usage_of_core_thread(struct thread *t, struct linux_usage *out) {
-    struct sched_context *c = t->sched.context;
+    struct sched_context *c = t->sched.own;
     struct sched_times times;
 
     sched_get_times(t, &times);

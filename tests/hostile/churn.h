@@ -17,8 +17,8 @@ struct churn_board {
     _Atomic uint64_t progress[CHURN_WORKERS_MOST];
     _Atomic int pids[CHURN_WORKERS_MOST];
     _Atomic int at[CHURN_WORKERS_MOST]; // the act that it is in
-    _Atomic int wrong; // 1: text is being written, 2: it stands
-    char text[120];    // what an act found broken
+    _Atomic int wrong;                  // 1: text is being written, 2: it stands
+    char text[120];                     // what an act found broken
 };
 
 extern struct churn_board *board;

@@ -40,9 +40,9 @@ void tty_session_leader_exit(struct tty *t);
 devno_t tty_device_number(struct tty *t);
 int tty_foreground_group(struct tty *t);
 int tty_file_group(const struct file *f); // the foreground group of a terminal's file, 0: none; -1: it is no terminal's
-void tty_get(struct tty *t); // any context
-void tty_put(struct tty *t); // may sleep
-void tty_hangup_self(void);  // vhangup: the current process's terminal
+void tty_get(struct tty *t);              // any context
+void tty_put(struct tty *t);              // may sleep
+void tty_hangup_self(void);               // vhangup: the current process's terminal
 
 struct termios;
 

@@ -204,8 +204,6 @@ struct inode {
     _Atomic uint32_t count;
     _Atomic uint32_t mode;         // written under lock (type bits immutable), read by walks without
     struct superblock *superblock; // immutable
-    struct acl
-        *_Atomic acl; // lock; read inside an epoch: who else may (executive/vfs/acl.c). NULL: the mode says it all
     uint64_t ino;
     const struct inode_ops *ops;
     const struct file_ops *file_ops;
@@ -225,11 +223,10 @@ struct inode {
     _Atomic uint32_t readers;       // open for reading alone: regular files
     _Atomic int32_t shared_writers; // shared mappings that may write; -1: sealed against them
     struct list_node superblock_node;
-    struct job *job;                 // who is charged for it; counted, immutable
-    struct xattr *xattrs;            // lock: extended attributes, newest first (executive/vfs/xattr.c)
-    struct acl *_Atomic default_acl; // lock: of a directory, for what is made in it
-    uint8_t write_hint;              // lock: F_SET_RW_HINT
-    bool linkable;                   // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
+    struct job *job;      // who is charged for it; counted, immutable
+    struct xattr *xattrs; // lock: extended attributes, newest first (executive/vfs/xattr.c)
+    uint8_t write_hint;   // lock: F_SET_RW_HINT
+    bool linkable;        // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
     struct epoch_node reclaim;
 };
 
@@ -265,13 +262,10 @@ struct fs_type {
     inv_status_t (*statfs)(struct superblock *sb, struct fs_statistics *out);
     inv_status_t (*remount)(struct superblock *sb, unsigned flags, const char *options);
     void (*show_options)(struct superblock *sb, char *buffer, size_t size);
-    // Would it take this option? NOT_FOUND (there is none), WRONG_TYPE (it takes no value), INVALID. NULL: it says so when all are there.
-    inv_status_t (*check_option)(const char *key, const char *value);
     struct superblock *shared; // every mount shows this one tree (devtmpfs); NULL: each mount makes its own
     struct list_node node;
 };
 void fs_register(struct fs_type *type);
-inv_status_t fs_takes_no_option(const char *key, const char *value);         // for check_option: NOT_FOUND
 void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg); // for /proc/filesystems
 // Makes type's one tree, which every mount of it shows from now on, and a mount of it that is in no tree: for files that calls of their own reach.
 // *out_root is counted. NO_MEMORY. Boot.

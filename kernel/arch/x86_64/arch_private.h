@@ -71,6 +71,7 @@ extern uint8_t boot_stack_guard[], boot_irq_stack_guard[], boot_irq_stack[];
 extern const uint64_t boot_entry_cycles; // head.S: the counter at the first instruction
 struct thread *context_switch_stacks(uint64_t *save_sp, uint64_t load_sp, struct thread *prev);
 void context_first_run(void);
+void context_unpark(void);
 
 // kernel.ld
 extern char kernel_image_start[], kernel_image_end[], kernel_text_start[], kernel_text_end[], kernel_rodata_start[],

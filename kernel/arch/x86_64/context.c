@@ -38,6 +38,24 @@ static void user_gs_load(struct cpu *cpu, uint64_t base) {
     msr_write(MSR_KERNEL_GS_BASE, base);
 }
 
+void arch_thread_park(struct arch_thread *t) {
+    struct switch_frame *f = (struct switch_frame *)((uint64_t)arch_thread_frame(t) - sizeof(*f));
+
+    f->return_address = (uint64_t)context_unpark;
+    f->rbp = 0; // ends the chain of frames
+    t->sp = (uint64_t)f;
+}
+
+void arch_context_switch_user(struct thread *prev, struct thread *next) {
+    struct cpu *cpu = this_cpu();
+
+    fpu_switch(&prev->arch, &next->arch);
+    msr_write(MSR_FS_BASE, next->arch.fs_base);
+    user_gs_load(cpu, next->arch.gs_base);
+    descriptors_set_kernel_stack(cpu, next->arch.stack_top);
+    cpu->arch.current = next;
+}
+
 struct thread *arch_context_switch(struct thread *prev, struct thread *next) {
     struct cpu *cpu = this_cpu();
 

@@ -96,12 +96,16 @@ entry_syscall:
     pushq %rax
     pushq $0x100                                // ARCH_VECTOR_SYSCALL
     push_registers
-    sti
     xorl %ebp, %ebp                             // ends the chain of frames
+    cmpl $SYSCALL_NATIVE, %eax
+    jae .Lsyscall_native
+.Lsyscall_ordinary:
+    sti
     movq %rsp, %rdi
     call syscall_dispatch
 .Lsyscall_exit:
     cli
+.Lsyscall_leave:
     movq %gs:CPU_CURRENT, %rax
     movl offset_thread_user_work(%rax), %ecx
     orl %gs:CPU_RESCHED, %ecx
@@ -137,7 +141,38 @@ entry_syscall:
     movq %rsp, %rdi
     call entry_exit_work
     jmp .Lsyscall_exit
+// Calls between threads: the fast path (kernel/sched/call_fast.c), with interrupts off still. It returns another thread's frame, by which to leave.
+.Lsyscall_native:
+    cmpl $SYSCALL_REPLY_RECEIVE, %eax
+    ja .Lsyscall_ordinary
+    movq %rsp, %rdi
+    leaq -16(%rsp), %rsp                        // arch_thread_park writes there
+    je 1f
+    call ipc_fast_call
+    jmp 2f
+1:  call ipc_fast_reply_receive
+2:  testq %rax, %rax
+    jz 3f
+    movq %rax, %rsp
+    movq %rdx, %rdi
+    call ipc_fast_finish
+    jmp .Lsyscall_leave
+3:  addq $16, %rsp
+    jmp .Lsyscall_ordinary
     .size entry_syscall, . - entry_syscall
+
+// A thread that the fast path left without a stack is switched to: rax is the thread that ran before, rsp the frame.
+    .balign 16
+    .globl context_unpark
+    .type context_unpark, @function
+context_unpark:
+    movq %rax, %rdi
+    call sched_first_run
+    sti
+    movq %rsp, %rdi
+    call ipc_resume
+    jmp .Lsyscall_exit
+    .size context_unpark, . - context_unpark
 
 // SYSCALL from 32-bit code: no such interface.
     .balign 16

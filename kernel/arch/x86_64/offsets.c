@@ -8,6 +8,7 @@
 #include <kernel/assert.h>
 #include <kernel/cpu.h>
 #include <kernel/process.h>
+#include <kernel/syscall.h>
 
 STATIC_ASSERT(offsetof(struct cpu, arch) == 0, "GS points to both");
 STATIC_ASSERT(offsetof(struct arch_cpu, self) == CPU_SELF, "cpu offsets");
@@ -29,6 +30,8 @@ STATIC_ASSERT(offsetof(struct arch_frame, rip) == 136, "frame layout");
 STATIC_ASSERT(offsetof(struct arch_frame, cs) == 144, "frame layout");
 STATIC_ASSERT(offsetof(struct arch_frame, rflags) == 152, "frame layout");
 STATIC_ASSERT(offsetof(struct arch_frame, rsp) == 160, "frame layout");
+STATIC_ASSERT(SYSCALL_NATIVE == SYSCALL_NATIVE_BASE && SYSCALL_NATIVE == INV_SYS_CALL, "entry.S tells native calls");
+STATIC_ASSERT(SYSCALL_REPLY_RECEIVE == INV_SYS_REPLY_RECEIVE, "entry.S knows the fast ones");
 STATIC_ASSERT(ARCH_VECTOR_SYSCALL == 0x100, "entry.S pushes it");
 STATIC_ASSERT(KERNEL_STACK_SIZE == 16384, "head.S reserves it");
 

@@ -39,6 +39,11 @@ static inline void list_remove(struct list_node *n) {
     n->next->prev = n->prev;
     list_init(n);
 }
+// Takes n, which is the first of the list, off it, and leaves n as it was: for who puts it on a list again before anybody asks.
+static inline void list_take_first(struct list_node *head, struct list_node *n) {
+    head->next = n->next;
+    n->next->prev = head;
+}
 // Moves all of from to the end of to; from is empty afterwards.
 static inline void list_splice_back(struct list_node *to, struct list_node *from) {
     if (list_empty(from))

@@ -49,8 +49,9 @@
     X(EVENT)         /* executive/event: one timer's file */                                         \
     X(FUTEX_OWNER)   /* owners and waiters of all priority-inheriting futexes */                     \
     X(HANDLE_RETIRE) /* which tables wait for an epoch */                                            \
+    X(SIGNALS)       /* what an object that can be waited for signals, and who observes it */        \
+    X(ENDPOINT)      /* who waits at an endpoint, and what waits for it */                           \
     X(HANDLE_TABLE)                                                                                  \
-    X(DIRECTORY_TREE) /* one directory is put into another */                                        \
     X(DIRECTORY)                                                                                     \
     X(OBJECT)                                                                                        \
     X(JOB)                                                                                           \

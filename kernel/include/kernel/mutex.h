@@ -30,7 +30,9 @@ void mutex_unlock(struct mutex *m);
 bool mutex_is_held(const struct mutex *m); // by the current thread
 // From kernel/sched: the effective priority of t changed while it may be waiting for a mutex; passes the change on along the chain of owners.
 void mutex_reprioritise(struct thread *t);
-// The priority that t inherits for locks that are not mutexes (those of user programs): of their most urgent waiter, 0: none. Any context but interrupt.
-void mutex_lend(struct thread *t, uint8_t priority);
+// The priority that t inherits for what is not a mutex: of the most urgent waiter for its user locks, or of the callers that wait while it serves; 0: none.
+// Any context but interrupt.
+enum lender { LENDER_FUTEX, LENDER_CALL };
+void mutex_lend(struct thread *t, enum lender who, uint8_t priority);
 
 #endif

@@ -43,6 +43,8 @@ struct sched_context {
     struct sched_params params;
     /* run queue lock of the thread's processor: */
     struct sched_group *group; // counted, never NULL
+    struct thread *owner;      // immutable: whose own it is
+    struct thread *holder;     // who runs on it: the owner, or the thread that serves him (kernel/sched/lend.c)
     uint32_t queued_weight;    // what group and run queue count for it while it is queued
     uint64_t borrowed;         // virtual time that it was let off while others waited for it; paid back by sched_wanted
     uint64_t virtual_time;     // fair: weighted runtime, on the scale of that run queue
@@ -63,13 +65,17 @@ enum thread_state {
 
 // The part of struct thread that belongs to the scheduler (kernel/sched alone writes it).
 struct sched_thread {
-    struct sched_context *context;    // own context, counted
+    struct sched_context *context;    // run queue lock: what it runs on, its own or a caller's
+    struct sched_context *own;        // immutable, counted
+    bool away;                        // run queue lock: asleep, and what it ran on is with another thread
+    uint8_t own_priority;             // run queue lock: what goes with own
+    struct thread *lender;            // run queue lock: whose call brought the context that it holds; compared only
     struct list_node run_node;        // run queue lock: fixed priorities
     struct rb_node fair_node;         // run queue lock
     _Atomic uint32_t state;           // enum thread_state
     _Atomic uint8_t wait_kind;        // enum wait_kind of the sleep begun
     uint8_t base_priority, inherited; // thread lock: own, and the most urgent waiter's on a mutex that it holds
-    uint8_t lent;                     // thread lock: part of inherited that mutex_lend set
+    uint8_t lent[2];                  // thread lock: parts of inherited that mutex_lend set, by enum lender
     _Atomic uint8_t priority;         // run queue lock: effective, the greater of the two
     _Atomic uint32_t cpu;             // where it runs, is queued or ran last
     _Atomic bool on_cpu;              // true until its registers are saved
@@ -112,6 +118,18 @@ struct sched_group *sched_group_system(void); // the one that the first threads 
 void sched_group_put(struct sched_group *g);  // any context
 // Moves t's context to g, which it counts. A new thread begins in its maker's group. Any context, t->lock not needed.
 void sched_set_group(struct thread *t, struct sched_group *g);
+// Scheduling contexts travel with calls (kernel/sched/lend.c). The current thread is prepared to sleep (thread_sleep_prepare), and gives processor and context
+// straight to to, which sleeps in a wait for a message, without a decision by the scheduler. SCHED_LEND: as a caller to its server; SCHED_GIVE_BACK: as a
+// server to its caller. True: it did, and has run again since. False: nothing happened (to is pinned elsewhere, awake already, or somebody more urgent
+// is queued): the caller wakes to in the ordinary way. Interrupts off, which keeps to in memory; no lock held. deadline: when it is woken at the latest.
+enum sched_hand { SCHED_LEND, SCHED_GIVE_BACK };
+bool sched_hand_over(struct thread *to, enum sched_hand how, nstime_t deadline);
+// The current thread goes on, on its own context; the one that it held for to, if any, is to's again. to is asleep, and woken by the caller.
+void sched_give_back(struct thread *to);
+// The current thread runs on its own context again; one that it held goes to its owner. Thread context.
+void sched_drop_borrowed(void);
+// The current thread takes over what from, which sleeps in a call, ran on. False if from is not asleep yet, or no context of its is at hand.
+bool sched_borrow(struct thread *from);
 void sched_yield(void);            // to others of the same priority; fair: to the one with the least virtual time
 noreturn_fn void sched_exit(void); // the current thread never runs again; its stack is freed by the next
 void sched_preempt(void);

@@ -44,4 +44,8 @@
 #define CPU_IRQ_DEPTH 56
 #define CPU_IRQ_STACK 80
 
+// Native system calls with a fast path (kernel/syscall.h, abi: invar/ipc.h): entry.S
+#define SYSCALL_NATIVE        0x1000
+#define SYSCALL_REPLY_RECEIVE 0x1001
+
 #endif

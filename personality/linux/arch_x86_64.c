@@ -10,7 +10,7 @@
 //
 // The stack pointer at the handler's entry is 8 below a multiple of 16, as after a call. The floating-point state is the processor's own save format with
 // Linux's description in the bytes that the processor leaves to software (464 to 511), so that programs find the extended part.
-#include "process.h"
+#include "core_file.h"
 
 #include <arch/context.h>
 #include <arch/usercopy.h>
@@ -337,6 +337,35 @@ void linux_arch_exception(struct arch_frame *f, const struct exception *e) {
     if (e->kind == EXCEPTION_PAGE || e->kind == EXCEPTION_BUS)
         t->trap.address = e->address;
     signal_force(&info);
+}
+
+// --- core files ---
+
+// struct user_regs_struct. orig_ax is the number of a call, or -1.
+void linux_arch_core_registers(struct thread *t, uint64_t out[CORE_REGISTERS]) {
+    const struct arch_frame *f = arch_thread_frame(&t->arch);
+    uint64_t original = f->vector == ARCH_VECTOR_SYSCALL ? arch_syscall_number(f) : UINT64_MAX;
+    const uint64_t all[CORE_REGISTERS] = {f->r15,    f->r14, f->r13, f->r12,          f->rbp,         f->rbx,
+                                          f->r11,    f->r10, f->r9,  f->r8,           f->rax,         f->rcx,
+                                          f->rdx,    f->rsi, f->rdi, original,        f->rip,         f->cs,
+                                          f->rflags, f->rsp, f->ss,  t->arch.fs_base, t->arch.gs_base};
+
+    memcpy(out, all, sizeof(all));
+}
+
+const uint8_t *linux_arch_core_float(struct thread *t, size_t *out_legacy, size_t *out_size) {
+    uint8_t *area = t->arch.fpu;
+
+    if (t == current_thread()) {
+        preempt_disable();
+        arch_fpu_save_current(area);
+        preempt_enable();
+    }
+    if (fp_extended())
+        memcpy(area + FP_SOFTWARE_BYTES, &fp_components, sizeof(fp_components)); // what the area holds, for its readers
+    *out_legacy = FP_LEGACY_SIZE;
+    *out_size = fp_extended() ? fp_size : 0;
+    return area;
 }
 
 // --- clone, exec ---

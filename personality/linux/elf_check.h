@@ -25,6 +25,7 @@ struct elf_program_header {
 };
 _Static_assert(sizeof(struct elf_header) == 64 && sizeof(struct elf_program_header) == 56, "ELF64 layout");
 
+#define ELF_MACHINE      62u // x86-64
 #define ELF_PT_LOAD      1u
 #define ELF_PT_INTERP    3u
 #define ELF_PT_GNU_STACK 0x6474e551u

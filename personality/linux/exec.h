@@ -47,6 +47,8 @@ struct exec_image {
 };
 int64_t exec_image_make(struct exec_image *x, int dirfd, const char *path, unsigned walk);
 void exec_image_free(struct exec_image *x);
+// The auxiliary vector of a program, as it stands on its stack: at most max pairs, the last of type 0 if all is there. The number of pairs.
+size_t linux_auxv_read(struct aspace *as, uint64_t *pairs, size_t max);
 // capabilities.c: who the program runs as.
 struct exec_identity {
     struct token *token;     // counted

@@ -459,3 +459,23 @@ void exec_image_free(struct exec_image *x) {
     x->token = NULL;
     x->file = NULL;
 }
+
+// It lies behind argc, argv and envp.
+size_t linux_auxv_read(struct aspace *as, uint64_t *pairs, size_t max) {
+    vaddr_t at = as->layout.stack_start + sizeof(uint64_t), end = as->layout.arg_start;
+    uint64_t word = 0;
+    size_t n = 0, done;
+
+    for (unsigned zeros = 0; zeros < 2 && at < end; at += sizeof(word)) {
+        if (aspace_access(as, at, &word, sizeof(word), false, &done) != INV_OK)
+            return 0;
+        zeros += word == 0;
+    }
+    for (; n < max && at + 16 <= end; at += 16) {
+        if (aspace_access(as, at, &pairs[2 * n], 16, false, &done) != INV_OK)
+            break;
+        if (pairs[2 * n++] == 0)
+            break;
+    }
+    return n;
+}

@@ -5,6 +5,7 @@
 // linux_thread_exit and linux_process_exit are called by the core on the thread that leaves.
 //
 //   LIVE --last thread leaves--> ZOMBIE --wait, or the parent does not care--> REAPED
+#include "core_file.h"
 #include "posix_timer.h"
 
 #include <arch/usercopy.h>
@@ -108,6 +109,7 @@ void linux_thread_exit(struct thread *core) {
     struct fs_context *fs = t->fs;
     irq_flags_t flags;
 
+    linux_core_thread_leaves(t);
     if (t->robust_list != 0)
         linux_robust_list_exit(t);
     linux_futex_pi_exit(t);

@@ -95,7 +95,10 @@ static int64_t advise_piece(struct aspace *as, const struct mapping_info *m, vad
             return -LINUX_EINVAL;
         return change(as, start, end, 0, MAPPING_WIPEONFORK);
     case MADV_KEEPONFORK: return change(as, start, end, MAPPING_WIPEONFORK, 0);
-    case MADV_DODUMP: return is_device(m) || (m->flags & MAPPING_FIXED_KERNEL) ? -LINUX_EINVAL : 0;
+    case MADV_DONTDUMP: return change(as, start, end, 0, MAPPING_DONTDUMP);
+    case MADV_DODUMP:
+        return is_device(m) || (m->flags & MAPPING_FIXED_KERNEL) ? -LINUX_EINVAL
+                                                                 : change(as, start, end, MAPPING_DONTDUMP, 0);
     case MADV_COLD:
     case MADV_PAGEOUT: return is_pageable(m) ? 0 : -LINUX_EINVAL;
     case MADV_COLLAPSE: return collapse(m, start, end);

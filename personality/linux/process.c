@@ -3,7 +3,7 @@
 //
 // The memory and the counts of Linux processes and threads, and ways from one to its core objects. What happens to them stands in clone.c, exec.c, exit.c
 // and wait.c. Context: thread, may sleep, unless a line says otherwise.
-#include "process.h"
+#include "core_file.h"
 
 #include <kernel/assert.h>
 #include <kernel/boot.h>
@@ -51,6 +51,7 @@ static void process_inherit(struct linux_process *p, struct linux_process *from)
     spin_unlock_irq(&from->lock, flags);
     p->personality = atomic_load_explicit(&from->personality, memory_order_relaxed);
     p->no_huge_pages = from->no_huge_pages;
+    p->core_filter = atomic_load_explicit(&from->core_filter, memory_order_relaxed);
     p->barriers = atomic_load_explicit(&from->barriers, memory_order_relaxed);
     p->dumpable = atomic_load_explicit(&from->dumpable, memory_order_relaxed);
     p->oom_score_adj = atomic_load_explicit(&from->oom_score_adj, memory_order_relaxed);
@@ -81,6 +82,7 @@ struct linux_process *linux_process_alloc(const struct linux_process *from) {
     } else {
         limits_default(p);
         p->dumpable = 1;
+        p->core_filter = CORE_FILTER_DEFAULT;
     }
     return p;
 }

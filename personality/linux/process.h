@@ -133,6 +133,7 @@ struct linux_process {
     _Atomic int parent_id;      // for getppid
     _Atomic bool vfork_pending; // the parent waits until exec or exit
     _Atomic uint32_t personality, dumpable;
+    _Atomic uint32_t core_filter; // kinds of memory that a core file holds
     _Atomic int oom_score_adj;
     _Atomic uint32_t barriers; // membarrier's registrations
     bool unkillable;           // process 1: signals that it does not handle are not sent; immutable
@@ -152,9 +153,11 @@ struct linux_process {
     struct token *token;           // counted: of the first thread, for checks by others
     struct file *exe;              // counted, or NULL
     struct linux_rlimit limits[LINUX_RLIM_COUNT];
-    bool timers_stopped;          // the end has begun: no timer is set any more
-    bool group_exit, executing;   // no new thread
-    bool stop_requested, stopped; // every thread is to park; all have
+    bool timers_stopped;              // the end has begun: no timer is set any more
+    bool group_exit, executing;       // no new thread
+    struct linux_thread *core_thread; // who writes the core file, or NULL
+    unsigned core_left;               // threads that it still waits for
+    bool stop_requested, stopped;     // every thread is to park; all have
     int stop_signal;
     enum linux_stop_notice notice;      // to be sent as SIGCHLD by the next thread that passes user_return
     enum linux_stop_notice wait_notice; // not yet consumed by wait
@@ -193,6 +196,7 @@ struct linux_thread {
     linux_sigset_t blocked; // I3
     struct linux_pending pending;
     bool parked;            // in a job control stop
+    bool leaving;           // its end has begun
     linux_sigset_t waiting; // rt_sigtimedwait: signals taken although blocked
 
     /* own thread; others read what was last written: */

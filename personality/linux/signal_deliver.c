@@ -13,7 +13,7 @@
 //   ERESTARTNOINTR         again, always
 //   ERESTARTNOHAND         again, if no handler runs; else EINTR
 //   ERESTART_RESTARTBLOCK  if no handler runs: restart_syscall, which goes on with what is left; else EINTR
-#include "process.h"
+#include "core_file.h"
 
 #include <arch/usercopy.h>
 #include <kernel/trace.h>
@@ -168,8 +168,10 @@ static int signal_next(struct linux_thread *t, struct linux_sigaction *action, s
                 stop_begin(p, signal);
             continue;
         }
-        // A core file is never written: the flag that says so stays clear.
-        linux_process_end_locked(p, signal);
+        if (what == SIGNAL_DEFAULT_CORE)
+            linux_core_dump(p, info, flags);
+        else
+            linux_process_end_locked(p, signal);
     }
 }
 

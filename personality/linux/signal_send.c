@@ -8,6 +8,7 @@
 // that waits that only a kill may end see it too.
 //
 // Locking: lp->lock, taken here; the tree lock may be held.
+#include "core_file.h"
 #include "posix_timer.h"
 
 #include <kernel/trace.h>
@@ -113,6 +114,8 @@ static int64_t send_locked(struct linux_process *p, struct linux_thread *wanted,
     bool queued_by_user = signal >= LINUX_SIGRTMIN && info->code != LINUX_SI_USER && info->code != LINUX_SI_KERNEL;
 
     trace(signal_send, signal, p->number, 0);
+    if (p->group_exit && signal == LINUX_SIGKILL)
+        linux_core_kill_locked(p);
     if (p->group_exit || p->sighand == NULL)
         return 0;
     stop_and_continue_locked(p, signal);

@@ -33,6 +33,7 @@ struct mapping_owner {
 #define MAPPING_DONTFORK     (1u << 5)
 #define MAPPING_LOCKED       (1u << 6)
 #define MAPPING_WIPEONFORK   (1u << 9)  // private: a child finds zeros
+#define MAPPING_DONTDUMP     (1u << 16) // not written to a core file
 #define MAPPING_LOCK_ONFAULT (1u << 10) // with MAPPING_LOCKED: not faulted in
 #define MAPPING_POLICY_SHIFT 11
 #define MAPPING_POLICY       (31u << MAPPING_POLICY_SHIFT) // the personality's: where its memory is to come from

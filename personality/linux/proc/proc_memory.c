@@ -2,6 +2,7 @@
 // Copyright The Invar Authors
 //
 // What /proc/PID shows of an address space: maps, statm, cmdline, environ, auxv.
+#include "../exec.h"
 #include "../proc.h"
 
 #include <kernel/slab.h>
@@ -142,24 +143,10 @@ void proc_show_environ(struct proc_text *t, const struct proc_node *n) {
 // The auxiliary vector lies behind argc, argv and envp on the initial stack. A program that wrote over it shows what it wrote.
 void proc_show_auxv(struct proc_text *t, const struct proc_node *n) {
     struct aspace *as = linux_process_aspace(n->process);
-    uint64_t word = 0;
-    size_t done;
 
     if (as == NULL)
         return;
-    vaddr_t at = as->layout.stack_start + sizeof(uint64_t), end = as->layout.arg_start;
-    for (unsigned zeros = 0; zeros < 2 && at < end; at += sizeof(word)) {
-        if (aspace_access(as, at, &word, sizeof(word), false, &done) != INV_OK)
-            break;
-        zeros += word == 0;
-    }
-    for (; at + 16 <= end; at += 16) {
-        uint64_t pair[2];
-        if (aspace_access(as, at, pair, sizeof(pair), false, &done) != INV_OK)
-            break;
-        proc_append(t, (const char *)pair, sizeof(pair));
-        if (pair[0] == 0)
-            break;
-    }
+    uint64_t pairs[2 * 64];
+    proc_append(t, (const char *)pairs, 16 * linux_auxv_read(as, pairs, 64));
     aspace_put(as);
 }

@@ -2,6 +2,7 @@
 // Copyright The Invar Authors
 //
 // /proc/PID: its table of entries, and stat, limits, comm and the small ones. The formats are those of proc(5).
+#include "../core_file.h"
 #include "../proc.h"
 
 #include <kernel/page.h>
@@ -364,6 +365,20 @@ static inv_status_t followed_text(const struct proc_node *n, char *buffer, size_
     return s;
 }
 
+static void show_core_filter(struct proc_text *t, const struct proc_node *n) {
+    proc_print(t, "%08x\n", atomic_load(&n->process->core_filter));
+}
+
+static int64_t store_core_filter(const struct proc_node *n, char *text) {
+    const char *end;
+    uint64_t value;
+
+    if (string_to_u64(text, &end, 0, &value) != INV_OK || (*end != '\0' && *end != '\n') || value > UINT32_MAX)
+        return -LINUX_EINVAL;
+    atomic_store(&n->process->core_filter, (uint32_t)value & CORE_FILTER_ALL);
+    return 0;
+}
+
 // --- the table ---
 
 static const struct proc_entry process_children[] = {
@@ -373,6 +388,11 @@ static const struct proc_entry process_children[] = {
     {.name = "clear_refs", .mode = 0200, .store = proc_store_clear_refs},
     {.name = "cmdline", .mode = 0444, .show = proc_show_cmdline},
     {.name = "comm", .mode = 0644, .show = show_comm, .store = store_comm},
+    {.name = "coredump_filter",
+     .mode = 0644,
+     .flags = PROC_NO_TASK,
+     .show = show_core_filter,
+     .store = store_core_filter},
     {.name = "cpuset", .mode = 0444, .show = show_root_cpuset},
     {.name = "cwd",
      .mode = 0777,

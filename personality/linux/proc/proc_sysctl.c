@@ -4,6 +4,7 @@
 // /proc/sys: what programs read, and the few values that may be set.
 #include "../proc.h"
 
+#include "../core_file.h"
 #include "../ipc_files.h"
 #include "../system.h"
 
@@ -139,7 +140,14 @@ static void show_two(struct proc_text *t, const struct proc_node *n) {
 }
 
 static void show_core_pattern(struct proc_text *t, const struct proc_node *n) {
-    proc_print(t, "core\n");
+    char pattern[CORE_PATTERN_SIZE];
+
+    linux_core_pattern(pattern);
+    proc_print(t, "%s\n", pattern);
+}
+
+static int64_t store_core_pattern(const struct proc_node *n, char *text) {
+    return linux_core_pattern_set(text);
 }
 
 // --- kernel/random ---
@@ -337,9 +345,9 @@ static const struct proc_entry random_children[] = {
 static const struct proc_entry kernel_children[] = {
     {.name = "arch", .mode = 0444, .show = show_arch},
     {.name = "cap_last_cap", .mode = 0444, .show = show_cap_last_cap},
-    {.name = "core_pattern", .mode = 0444, .show = show_core_pattern},
+    {.name = "core_pattern", .mode = 0644, .show = show_core_pattern, .store = store_core_pattern},
     {.name = "core_pipe_limit", .mode = 0444, .show = show_zero},
-    {.name = "core_uses_pid", .mode = 0444, .show = show_zero},
+    {.name = "core_uses_pid", .mode = 0644, .number = &linux_core_uses_pid},
     {.name = "dmesg_restrict", .mode = 0644, .number = &linux_log_restricted},
     {.name = "domainname", .mode = 0644, .show = show_domainname, .store = store_domainname},
     {.name = "hostname", .mode = 0644, .show = show_hostname, .store = store_hostname},

@@ -299,6 +299,9 @@ static int thread_next(struct linux_process *p, int from) {
         if (t->pid != NULL && t->pid->number >= from && (best == 0 || t->pid->number < best))
             best = t->pid->number;
     }
+    // The first thread stays, as a zombie, when it has ended before others; and the process's number stands for it in the end.
+    if (p->state != LINUX_PROCESS_REAPED && p->number >= from && (best == 0 || p->number < best))
+        best = p->number;
     spin_unlock_irq(&p->lock, flags);
     spin_unlock(&linux_tree_lock);
     return best;

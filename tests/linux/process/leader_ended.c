@@ -18,7 +18,7 @@ static void *other(void *argument) {
     while (!shared->execute)
         sleep_ms(2);
     if (shared->execute == 2)
-        execl("/proc/self/exe", "again", "again", NULL);
+        execl("/proc/thread-self/exe", "again", "again", NULL);
     _exit(5);
 }
 

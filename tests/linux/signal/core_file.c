@@ -282,7 +282,9 @@ static int die_with_threads(void) {
         pthread_create(&t, NULL, other_thread, (void *)i);
     while (areas->ready < 2)
         sleep_ms(1);
-    sigqueue(getpid(), SIGQUIT, (union sigval){.sival_int = 77});
+    siginfo_t info = {.si_code = SI_QUEUE};
+    info.si_value.sival_int = 77;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGQUIT, &info);
     return 1;
 }
 

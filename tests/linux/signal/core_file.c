@@ -376,10 +376,10 @@ static void contents(void) {
         say_note(n, name, data, &threads, pid);
         at = data + ((n->n_descsz + 3) & ~3u);
     }
-    say("private memory", "%s", memory_of((uintptr_t)areas->private));
-    say("shared memory", "%s", memory_of((uintptr_t)areas->shared));
-    say("excluded memory", "%s", memory_of((uintptr_t)areas->excluded));
-    say("untouched memory", "%s", memory_of((uintptr_t)areas->untouched));
+    say("private memory", "\"%s\"", memory_of((uintptr_t)areas->private));
+    say("shared memory", "\"%s\"", memory_of((uintptr_t)areas->shared));
+    say("excluded memory", "\"%s\"", memory_of((uintptr_t)areas->excluded));
+    say("untouched memory", "\"%s\"", memory_of((uintptr_t)areas->untouched));
     munmap(file, file_size);
     close(fd);
     unlink("core");
@@ -404,8 +404,8 @@ static void filter(void) {
     MUST(fstat(core, &s));
     file_size = (size_t)s.st_size;
     file = mmap(NULL, file_size, PROT_READ, MAP_PRIVATE, core, 0);
-    say("private memory", "%s", memory_of((uintptr_t)areas->private));
-    say("shared memory", "%s", memory_of((uintptr_t)areas->shared));
+    say("private memory", "\"%s\"", memory_of((uintptr_t)areas->private));
+    say("shared memory", "\"%s\"", memory_of((uintptr_t)areas->shared));
     munmap(file, file_size);
     close(core);
     unlink("core");

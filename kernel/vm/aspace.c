@@ -365,15 +365,15 @@ static bool range_check(vaddr_t start, uint64_t length, vaddr_t *out_end) {
 }
 
 // A call that may have to cut two mappings: runs fn with the lock held and two spares, and drops what it doomed.
-typedef inv_status_t (*range_fn)(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot,
+typedef inv_status_t (*range_fn)(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t what,
                                  struct mapping *spares[2], struct list_node *doomed);
-static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, range_fn fn) {
+static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t what, range_fn fn) {
     struct list_node doomed = LIST_INIT(doomed);
     struct mapping *spares[2] = {NULL, NULL};
     inv_status_t status = lock_with_spares(as, start, end, spares);
 
     if (status == INV_OK) {
-        status = fn(as, start, end, prot, spares, &doomed);
+        status = fn(as, start, end, what, spares, &doomed);
         mutex_unlock(&as->lock);
         mapping_bury(&doomed);
     }
@@ -382,7 +382,7 @@ static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, u
     return status;
 }
 
-static inv_status_t unmap_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot, struct mapping *spares[2],
+static inv_status_t unmap_range(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t what, struct mapping *spares[2],
                                 struct list_node *doomed) {
     (void)prot;
     return aspace_unmap_locked(as, start, end, spares, doomed);
@@ -413,8 +413,9 @@ static void entries_restrict(struct mapping *m, struct tlb_batch *batch) {
     batch->entries += n;
 }
 
-static inv_status_t protect_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned prot,
+static inv_status_t protect_range(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t what,
                                   struct mapping *spares[2], struct list_node *doomed) {
+    unsigned prot = (unsigned)what;
     struct mapping *m = mapping_find(as, start);
     inv_status_t status = INV_OK;
     struct tlb_batch batch;
@@ -457,9 +458,9 @@ inv_status_t aspace_protect(struct aspace *as, vaddr_t start, uint64_t length, u
     return end == start ? INV_OK : with_spares(as, start, end, prot, protect_range);
 }
 
-#define CHANGE_CLEAR_SHIFT 16 // of the flags to clear, beside those to set
+#define CHANGE_CLEAR_SHIFT 32 // of the flags to clear, beside those to set
 
-static inv_status_t flags_range(struct aspace *as, vaddr_t start, vaddr_t end, unsigned change,
+static inv_status_t flags_range(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t change,
                                 struct mapping *spares[2], struct list_node *doomed) {
     struct mapping *m = mapping_find(as, start);
     inv_status_t status = INV_OK;
@@ -471,10 +472,10 @@ static inv_status_t flags_range(struct aspace *as, vaddr_t start, vaddr_t end, u
             status = INV_ERR_NO_MEMORY;
             break;
         }
-        unsigned set = change & 0xffffu;
+        unsigned set = (unsigned)change;
         if (!may_lock(m->object, m->flags))
             set &= ~(MAPPING_LOCKED | MAPPING_LOCK_ONFAULT);
-        unsigned flags = (m->flags & ~(change >> CHANGE_CLEAR_SHIFT)) | set;
+        unsigned flags = (m->flags & ~(unsigned)(change >> CHANGE_CLEAR_SHIFT)) | set;
         if (m->flags != flags) {
             if (m->start < at || m->end > end) {
                 cut_at_ends(as, MAX(m->start, start), MIN(m->end, end), spares);
@@ -495,7 +496,8 @@ inv_status_t aspace_change_flags(struct aspace *as, vaddr_t start, uint64_t leng
 
     if (!range_check(start, length, &end))
         return INV_ERR_INVALID;
-    return end == start ? INV_OK : with_spares(as, start, end, set | clear << CHANGE_CLEAR_SHIFT, flags_range);
+    return end == start ? INV_OK
+                        : with_spares(as, start, end, set | (uint64_t)clear << CHANGE_CLEAR_SHIFT, flags_range);
 }
 
 inv_status_t aspace_discard(struct aspace *as, vaddr_t start, uint64_t length) {

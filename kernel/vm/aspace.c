@@ -384,7 +384,7 @@ static inv_status_t with_spares(struct aspace *as, vaddr_t start, vaddr_t end, u
 
 static inv_status_t unmap_range(struct aspace *as, vaddr_t start, vaddr_t end, uint64_t what, struct mapping *spares[2],
                                 struct list_node *doomed) {
-    (void)prot;
+    (void)what;
     return aspace_unmap_locked(as, start, end, spares, doomed);
 }
 

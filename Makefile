@@ -42,7 +42,7 @@ configuration: $(O)/include/config.h interfaces
 
 # --- configuration ----------------------------------------------------------------------------------------------------
 
-kernel-goals := $(filter-out tools init root clean help,$(or $(MAKECMDGOALS),kernel))
+kernel-goals := $(filter-out tools init root clean help libinvar interfaces interfaces-test accept-interfaces,$(or $(MAKECMDGOALS),kernel))
 ifneq ($(kernel-goals),)
 include $(O)/.config
 endif

@@ -90,6 +90,16 @@ static void check_syscall(struct idl *idl, struct declaration *d, struct call *c
 
 // --- operations of an interface -----------------------------------------------------------------------------------------------
 
+// Names that the generated code of every operation uses.
+static void check_operation_name(struct idl *idl, struct position at, const char *name) {
+    static const char *const taken[] = {"connection", "deadline", "server",   "context", "parcel",
+                                        "reader",     "writer",   "describe", "n",       "i"};
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcmp(name, taken[i]) == 0)
+            idl_error(idl, at, "%s is a name in the generated code of operations, expected another one", name);
+    }
+}
+
 static void check_operation_field(struct idl *idl, struct call *c, struct field *f, unsigned *handles) {
     switch (f->type->kind) {
     case TYPE_IN:
@@ -128,6 +138,7 @@ static void check_direction(struct idl *idl, struct declaration *d, struct call 
     uint64_t bytes = 0;
     for (struct field *f = fields; f; f = f->next) {
         check_type(idl, d->library, f->type);
+        check_operation_name(idl, f->at, f->name);
         check_operation_field(idl, c, f, &handles);
         bytes += message_bytes(f->type);
     }
@@ -159,6 +170,7 @@ void check_calls(struct idl *idl, struct declaration *d) {
         if (d->kind == DECLARE_SYSCALLS) {
             check_syscall(idl, d, c);
         } else {
+            check_operation_name(idl, c->at, c->name);
             check_direction(idl, d, c, c->parameters);
             check_direction(idl, d, c, c->results);
         }

@@ -78,6 +78,35 @@ static const char *field_type(const struct type *t) {
     return t->kind == TYPE_BOOL ? "uint8_t" : c_type(t);
 }
 
+static void emit_field_check(FILE *f, const struct field *x) {
+    const struct type *t = x->type;
+    unsigned depth = 0;
+    while (t->kind == TYPE_FIXED)
+        t = t->element;
+    if (t->kind != TYPE_BOOL && t->kind != TYPE_ENUM && t->kind != TYPE_FLAGS && t->kind != TYPE_STRUCT)
+        return;
+    for (const struct type *a = x->type; a->kind == TYPE_FIXED; a = a->element, depth++)
+        fprintf(f, "    for (unsigned i%u = 0; i%u < %llu; i%u++)\n    ", depth, depth, (unsigned long long)a->bound,
+                depth);
+    if (t->kind == TYPE_BOOL)
+        fprintf(f, "    good &= s->%s", x->name);
+    else
+        fprintf(f, "    good &= inv_%s_is_valid(%ss->%s", t->declaration->name, t->kind == TYPE_STRUCT ? "&" : "",
+                x->name);
+    for (unsigned i = 0; i < depth; i++)
+        fprintf(f, "[i%u]", i);
+    fprintf(f, "%s;\n", t->kind == TYPE_BOOL ? " <= 1" : ")");
+}
+
+// Whether all that is not a plain number is one of its values.
+static void emit_struct_is_valid(FILE *f, const struct declaration *d) {
+    fprintf(f, "static inline bool inv_%s_is_valid(const struct inv_%s *s) {\n    bool good = s != NULL;\n", d->name,
+            d->name);
+    for (const struct field *x = d->fields; x; x = x->next)
+        emit_field_check(f, x);
+    fprintf(f, "    return good;\n}\n\n");
+}
+
 static void emit_struct(FILE *f, const struct declaration *d) {
     emit_comment(f, "", d->documentation);
     fprintf(f, "struct inv_%s {\n", d->name);
@@ -90,7 +119,7 @@ static void emit_struct(FILE *f, const struct declaration *d) {
     fprintf(f, "};\n_Static_assert(sizeof(struct inv_%s) == %u, \"layout\");\n", d->name, d->type->bytes);
     for (const struct field *x = d->fields; x; x = x->next)
         fprintf(f, "_Static_assert(offsetof(struct inv_%s, %s) == %u, \"layout\");\n", d->name, x->name, x->offset);
-    fprintf(f, "\n");
+    emit_struct_is_valid(f, d);
 }
 
 static void emit_object(FILE *f, const struct declaration *d) {

@@ -7,7 +7,7 @@ HOSTCC ?= gcc
 gen    := $(HOST)/gen
 
 idlc-sources := $(filter-out %_test.c,$(wildcard tools/idlc/*.c))
-host-tests   += tools/idlc/idlc_test.c
+host-tests   += tools/idlc/idlc_test.c tools/idlc/interface_test.c
 # in the order in which one may use another
 libraries := $(patsubst %,abi/idl/%.idl,base core)
 
@@ -30,6 +30,16 @@ $(generated) &: $(HOST)/idlc $(libraries) abi/idl/released
 	$(call say,IDLC,$(libraries))
 	$(Q)rm -rf $(filter-out $(generated),$(wildcard $(gen)/include/invar/*.h)) $(gen)/man
 	$(Q)$(HOST)/idlc --check abi/idl/released --output $(gen) $(libraries)
+
+# The interface that tests of what is made use: build/host/gen-test.
+gen-test       := $(HOST)/gen-test
+generated-test := $(addprefix $(gen-test)/,include/invar/sample.h include/invar/interface/sample.h interface/sample_client.c interface/sample_server.c \
+                    interface/sample_generator.c)
+.PHONY: interfaces-test
+interfaces-test: $(generated-test)
+$(generated-test) &: $(HOST)/idlc abi/idl/base.idl tools/idlc/test/sample.idl
+	$(call say,IDLC,tools/idlc/test/sample.idl)
+	$(Q)$(HOST)/idlc --output $(gen-test) abi/idl/base.idl tools/idlc/test/sample.idl
 
 # At a release: what is new is the same for ever from now on.
 .PHONY: accept-interfaces

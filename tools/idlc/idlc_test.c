@@ -177,6 +177,8 @@ static const struct {
     {HEAD "syscalls { /// F.\nf() errors QUOTA, RANGE; }", "4:19: error: RANGE is checked earlier, expected the order"},
     {HEAD "/// I.\ninterface i 1 { /// F.\ncall f(a: in<4>); }",
      "5:11: error: a: user memory goes with system calls alone"},
+    {HEAD "/// I.\ninterface i 1 { /// F.\ncall f(server: u8); }",
+     "5:8: error: server is a name in the generated code of operations"},
     {HEAD "/// I.\ninterface i 1 { /// F.\ncall f(a: rawhandle); }",
      "5:11: error: a: the number of a handle means nothing to the other side"},
     {HEAD "/// I.\ninterface i 1 { /// F.\ncall f(a: pages<in, 4>); }", "5:11: error: a: pages go with submit alone"},

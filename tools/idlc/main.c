@@ -5,6 +5,7 @@
 //     idlc [--output FOLDER] [--check RELEASED | --accept RELEASED] FILE.idl...
 // Reads the libraries in the order given (one that uses another stands behind it) and checks them; compares them with what was released, and adds to that
 // what is new; writes all that is made of them below FOLDER.
+#include "emit_message.h"
 #include "released.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static bool compare(struct idl *idl, char *path, bool accept) {
 }
 
 static bool write_all(struct idl *idl, const char *folder) {
-    return emit_headers(idl, folder) && emit_stubs(idl, folder) && emit_kernel(idl, folder) && emit_manual(idl, folder);
+    return emit_headers(idl, folder) && emit_stubs(idl, folder) && emit_kernel(idl, folder) &&
+           emit_manual(idl, folder) && emit_interfaces(idl, folder) && emit_generators(idl, folder);
 }
 
 static int usage(void) {

@@ -28,7 +28,7 @@ test_one() { # FILE
     # shellcheck disable=SC2046 # a list of files
     if gcc -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize="${sanitize:-address,undefined}" -fno-sanitize-recover=all \
         -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
-        -DHOST_TEST=1 -include "$out/include/config.h" -Itests/host -Ikernel/include -Ikernel/arch/x86_64/include -Iabi/include -I"$BUILD/host/gen/include" \
+        -DHOST_TEST=1 -include "$out/include/config.h" -Itests/host -Ikernel/include -Ikernel/arch/x86_64/include -Iabi/include -I"$BUILD/host/gen/include" -I"$BUILD/host/gen-test/include" -I"$BUILD/host/gen-test" -Iuser/lib/include \
         -Iexecutive/include -Ipersonality/include -pthread -o "$binary" "$file" $(directive "$file" sources) >"$binary.log" 2>&1 &&
         timeout 60 "$binary" >>"$binary.log" 2>&1 </dev/null; then
         echo "ok host/$name"
@@ -48,7 +48,7 @@ if [ "${1:-}" = --one ]; then
 fi
 
 mkdir -p "$out"
-make -s O="$out" PROFILE=debug configuration || exit 1
+make -s O="$out" PROFILE=debug configuration interfaces-test || exit 1
 tests=$(make -s O="$out" PROFILE=debug list-host-tests)
 if [ $# -gt 0 ]; then
     tests=$(printf '%s\n' "$tests" | grep "/$1_test\.c$") || {

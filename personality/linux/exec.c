@@ -163,6 +163,7 @@ static void exec_commit(struct exec_image *x, struct exec_reserve *r, struct arc
         linux_robust_list_exit(t);
     linux_memory_account(p, current_process()->aspace);
     process_set_aspace(current_process(), x->aspace);
+    handle_table_clear(&current_process()->handles); // they were given to the program that was
     x->aspace = NULL;
     linux_vfork_done(p);
     linux_posix_timers_end(p);

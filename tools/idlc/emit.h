@@ -35,6 +35,7 @@ struct declaration *find_syscalls(const struct idl *idl, struct library **out_li
 
 bool emit_headers(struct idl *idl, const char *folder); // include/invar/LIBRARY.h
 bool emit_stubs(struct idl *idl, const char *folder);   // include/invar/calls.h
+bool emit_table(struct idl *idl, const char *folder);   // include/invar/call_table.h
 bool emit_manual(struct idl *idl, const char *folder);  // man/man2/inv_CALL.2
 bool emit_kernel(struct idl *idl, const char *folder);  // include/kernel/native_calls.h, kernel/native_entries.inc
 

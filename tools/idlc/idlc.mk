@@ -11,7 +11,7 @@ host-tests   += tools/idlc/idlc_test.c tools/idlc/interface_test.c
 # in the order in which one may use another
 libraries := $(patsubst %,abi/idl/%.idl,base core)
 
-generated := $(patsubst abi/idl/%.idl,$(gen)/include/invar/%.h,$(libraries)) $(gen)/include/invar/calls.h \
+generated := $(patsubst abi/idl/%.idl,$(gen)/include/invar/%.h,$(libraries)) $(gen)/include/invar/calls.h $(gen)/include/invar/call_table.h \
              $(gen)/include/kernel/native_calls.h $(gen)/kernel/native_entries.inc
 
 interfaces: $(generated)

@@ -62,7 +62,8 @@ static bool compare(struct idl *idl, char *path, bool accept) {
 
 static bool write_all(struct idl *idl, const char *folder) {
     return emit_headers(idl, folder) && emit_stubs(idl, folder) && emit_kernel(idl, folder) &&
-           emit_manual(idl, folder) && emit_interfaces(idl, folder) && emit_generators(idl, folder);
+           emit_manual(idl, folder) && emit_table(idl, folder) && emit_interfaces(idl, folder) &&
+           emit_generators(idl, folder);
 }
 
 static int usage(void) {

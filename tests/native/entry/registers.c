@@ -91,6 +91,21 @@ static void child_has_no_handles(void) {
     CHECK_STATUS(inv_handle_close(test_job), INV_ERR_BAD_HANDLE);
 }
 
+// Becomes this program again, which finds the number of a handle as its argument.
+static void executes(void) {
+    inv_handle_t h;
+    char number[16];
+    CHECK_OK(inv_bootstrap(INV_BOOTSTRAP_KIND_PROCESS, &h));
+    snprintf(number, sizeof(number), "%u", h);
+    execl("/proc/self/exe", "registers", number, NULL);
+    CHECK(!"executed");
+}
+
+static int executed(inv_handle_t h) {
+    CHECK_STATUS(inv_handle_close(h), INV_ERR_BAD_HANDLE);
+    return test_end();
+}
+
 static void without_privilege(void) {
     inv_handle_t h;
     CHECK(setuid(1000) == 0);
@@ -111,10 +126,13 @@ static void bootstrap_gives_the_first_handles(void) {
     CHECK_OK(inv_handle_close(h));
     CHECK_STATUS(inv_bootstrap(3, &h), INV_ERR_INVALID);
     in_a_child(child_has_no_handles);
+    in_a_child(executes);
     in_a_child(without_privilege);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+    if (count > 1)
+        return executed((inv_handle_t)strtoul(arguments[1], NULL, 10));
     test_begin();
     unknown_numbers_are_the_personalitys();
     wide_registers_are_refused();

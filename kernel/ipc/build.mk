@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The Invar Authors
-obj-y += call.c endpoint.c ipc_calls.c parcel.c receive.c reply.c
+obj-y += call.c endpoint.c ipc_calls.c lease.c parcel.c receive.c reply.c

@@ -144,7 +144,7 @@ inv_status_t call_wait(struct thread *me, nstime_t deadline) {
             thread_sleep_finish();
             return INV_OK;
         }
-        me->ipc.parked = deadline == NSTIME_NEVER;
+        me->ipc.parked = deadline == NSTIME_NEVER && !me->ipc.leased;
         inv_status_t status = thread_sleep(deadline);
         me->ipc.parked = false;
         if (status != INV_OK && CALL_STATE(call_word(me)) != CALL_REPLIED) {
@@ -257,6 +257,8 @@ void sys_call(struct arch_frame *f) {
     if (status == INV_OK)
         status = deadline_of(tag, arch_ipc_block(f), &deadline);
     if (status == INV_OK)
+        status = leases_make(tag, arch_ipc_block(f));
+    if (status == INV_OK)
         status = parcel_make(tag, arch_ipc_block(f), &me->ipc.parcel);
     if (status == INV_OK)
         status = call_send(me, (inv_handle_t)arch_ipc_handles(f), tag, deadline, &urge);
@@ -268,6 +270,7 @@ void sys_call(struct arch_frame *f) {
         }
         status = call_wait(me, deadline);
     }
+    leases_end(me);
     if (status == INV_OK) {
         call_return(f, me);
         return;

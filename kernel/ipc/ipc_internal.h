@@ -30,6 +30,13 @@ void parcel_drop(struct ipc_parcel *p); // NULL: nothing. Handles in it are clos
 // Handles go back to the sender, the current thread, where there is room.
 void parcel_return(struct ipc_parcel *p);
 
+// lease.c. What the current thread lends with a call, from the block: INVALID (count, rights, reserved field), RANGE (not user memory), FAULT, NO_MEMORY, QUOTA.
+// May sleep.
+must_check inv_status_t leases_make(uint64_t tag, vaddr_t block);
+// The call has ended: returns when nobody uses the leases any more. The current thread.
+void leases_end(struct thread *me);
+void leases_free(struct thread *t); // at its end
+
 // endpoint.c. With e->lock held, interrupts off. The thread has been taken off, and has the result of its wait; the caller wakes it.
 void receiver_take(struct thread *t, struct endpoint *e);
 // The same; its reply is FREE, and its wait ends with status.

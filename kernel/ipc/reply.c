@@ -116,6 +116,7 @@ void ipc_thread_init(struct thread *t) {
 void ipc_thread_exit(struct thread *t) {
     sched_drop_borrowed();
     endpoint_join(NULL);
+    leases_free(t);
     parcel_drop(t->ipc.parcel);
     t->ipc.parcel = NULL;
 }

@@ -100,6 +100,15 @@ void process_drop_resources(struct process *p) {
     process_set_aspace(p, NULL);
 }
 
+struct aspace *process_aspace_get(struct process *p) {
+    mutex_lock(&p->lock);
+    struct aspace *as = p->aspace;
+    if (as != NULL)
+        aspace_get(as);
+    mutex_unlock(&p->lock);
+    return as;
+}
+
 void process_set_aspace(struct process *p, struct aspace *as) {
     mutex_lock(&p->lock);
     struct aspace *old = p->aspace;

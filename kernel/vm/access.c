@@ -59,6 +59,27 @@ inv_status_t aspace_access(struct aspace *as, vaddr_t address, void *buffer, siz
     return status;
 }
 
+inv_status_t aspace_borrow(struct aspace *as, vaddr_t va, bool write, void (*fn)(void *at, void *arg), void *arg) {
+    inv_status_t status = INV_ERR_NOT_PRESENT;
+    paddr_t pa;
+
+    if (va >= ARCH_USER_END)
+        return status;
+    mutex_lock(&as->lock);
+    struct mapping *m = mapping_for_fault(as, va);
+    if (m != NULL && (m->prot & (write ? MMU_WRITE : MMU_READ))) {
+        status = mapping_fault(as, m, va, write);
+        if (status == INV_ERR_RANGE || status == INV_ERR_FAULT)
+            status = INV_ERR_NOT_PRESENT;
+        if (status == INV_OK && (!arch_mmu_query(&as->arch, va & PAGE_MASK, &pa, NULL) || !page_from_phys(pa)))
+            status = INV_ERR_NOT_PRESENT; // device registers are not lent
+        if (status == INV_OK)
+            fn((char *)phys_to_virt(pa) + (va & ~PAGE_MASK), arg);
+    }
+    mutex_unlock(&as->lock);
+    return status;
+}
+
 inv_status_t aspace_futex_key(struct aspace *as, vaddr_t address, bool shared, struct object **out_object,
                               uint64_t *out_offset) {
     inv_status_t status = INV_OK;

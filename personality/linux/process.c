@@ -121,11 +121,7 @@ struct aspace *linux_process_aspace(struct linux_process *p) {
 
     if (core == NULL)
         return NULL;
-    mutex_lock(&core->lock);
-    as = core->aspace;
-    if (as != NULL)
-        aspace_get(as);
-    mutex_unlock(&core->lock);
+    as = process_aspace_get(core);
     object_put(&core->obj);
     return as;
 }

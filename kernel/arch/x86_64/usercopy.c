@@ -66,6 +66,20 @@ size_t arch_copy_to_user_partial(void user_ptr *to, const void *from, size_t n) 
     return n - limit + user_copy_counted(to, from, limit);
 }
 
+size_t arch_copy_from_user_nofault(void *to, const void user_ptr *from, size_t n) {
+    size_t limit = user_limit(from, n);
+
+    DEBUG_ASSERT(!preempt_enabled()); // or the fault handler would go to work
+    return n - limit + user_copy_counted(to, from, limit);
+}
+
+size_t arch_copy_to_user_nofault(void user_ptr *to, const void *from, size_t n) {
+    size_t limit = user_limit(to, n);
+
+    DEBUG_ASSERT(!preempt_enabled());
+    return n - limit + user_copy_counted(to, from, limit);
+}
+
 inv_status_t arch_zero_user(void user_ptr *to, size_t n) {
     might_sleep();
     if (unlikely(!user_range(to, n)))

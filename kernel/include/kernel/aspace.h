@@ -156,6 +156,11 @@ uint64_t mapping_resident(const struct mapping *m); // pages present (for smaps,
 // Another process's memory (ptrace, /proc/PID/mem, cmdline): kernel buffer to or from a; *out_done bytes. FAULT.
 inv_status_t aspace_access(struct aspace *a, vaddr_t address, void *buffer, size_t n, bool write, size_t *out_done);
 
+// Calls fn with where the byte at address lies in kernel memory, up to the end of its page, if the program itself might read (write) it; it stays there until fn
+// returns. fn runs under a's lock: it must neither fault nor sleep. NOT_PRESENT: it might not; NO_MEMORY, QUOTA.
+must_check inv_status_t aspace_borrow(struct aspace *a, vaddr_t address, bool write, void (*fn)(void *at, void *arg),
+                                      void *arg);
+
 // Futex keys: for shared = true resolves the object and offset behind address (faulting the page in if need be); *out_object is not counted beyond the lock: the caller
 // gets a pointer that it puts. For a private mapping: the address space itself. FAULT, INVALID (alignment).
 must_check inv_status_t aspace_futex_key(struct aspace *a, vaddr_t address, bool shared, struct object **out_object,

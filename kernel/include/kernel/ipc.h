@@ -44,6 +44,8 @@ struct thread_ipc {
     uint64_t badge;                      // the connection's
     uint64_t tag;                        // what it sends
     struct ipc_parcel *parcel;           // or NULL: what it sends, then what arrived for it
+    struct ipc_leases *leases;           // or NULL: what it lends for the time of a call, kept for the next one
+    bool leased;                         // this call lends something
     bool parked;                         // asleep with nothing on its kernel stack that is worth to be returned to
     /* lock of home: */
     struct endpoint *home; // counted, or NULL: where it received last; on its list of members

@@ -109,6 +109,8 @@ noreturn_fn void thread_exit(void);
 void process_kill(struct process *p);
 // Makes every other thread of the process leave and waits for it (exec). INTERRUPTED if the process is being killed.
 must_check inv_status_t process_single_thread(struct process *p);
+// The address space of p, counted; NULL: it has ended. May sleep.
+struct aspace *process_aspace_get(struct process *p);
 // Replaces the address space of the current, only, thread's process by as (takes over the count) and loads it.
 void process_set_aspace(struct process *p, struct aspace *as);
 // Around what the current thread does in the kernel for its program. An interrupt's time stays with what it interrupted.

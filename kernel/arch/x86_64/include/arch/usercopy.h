@@ -14,6 +14,9 @@ must_check inv_status_t arch_copy_to_user(void user_ptr *to, const void *from, s
 // Bytes that could NOT be copied (a partial copy stops exactly at the first bad page): for read and write, which report short counts.
 size_t arch_copy_from_user_partial(void *to, const void user_ptr *from, size_t n);
 size_t arch_copy_to_user_partial(void user_ptr *to, const void *from, size_t n);
+// The same with preemption disabled: they stop at the first page that is not present.
+size_t arch_copy_from_user_nofault(void *to, const void user_ptr *from, size_t n);
+size_t arch_copy_to_user_nofault(void user_ptr *to, const void *from, size_t n);
 must_check inv_status_t arch_zero_user(void user_ptr *to, size_t n);
 size_t arch_zero_user_partial(void user_ptr *to, size_t n);
 // Copies a string of at most size bytes with its NUL; *out_length without the NUL. FAULT, or RANGE when no NUL came within size bytes.

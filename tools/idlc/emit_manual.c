@@ -52,11 +52,14 @@ static void put_parameter(FILE *f, const struct field *p, bool result) {
 
 static void put_synopsis(FILE *f, const struct call *c) {
     bool first = true;
-    fprintf(f, ".SH SYNOPSIS\n.nf\n.B #include <invar/calls.h>\n.PP\n");
     if (c->kind == CALL_SPECIAL) {
-        fprintf(f, "Number 0x%x, with registers of its own.\n.fi\n", c->number);
+        fprintf(f,
+                ".SH SYNOPSIS\n.nf\n.B #include <invar/message.h>\n.fi\n.PP\nNumber 0x%x, with registers of its own: "
+                "the function is declared in <invar/message.h>, the registers are those of <invar/ipc.h>.\n",
+                c->number);
         return;
     }
+    fprintf(f, ".SH SYNOPSIS\n.nf\n.B #include <invar/calls.h>\n.PP\n");
     fprintf(f, "\\fBinv_status_t inv_%s(", c->name);
     for (const struct field *p = c->parameters; p; p = p->next, first = false) {
         fputs(first ? "" : ", ", f);
@@ -131,6 +134,14 @@ struct error_list {
     unsigned count;
 };
 
+static bool error_has(const struct error_list *list, const char *name) {
+    for (unsigned i = 0; i < list->count; i++) {
+        if (strcmp(list->entry[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void error_add(struct error_list *list, const char *name, const char *reason) {
     unsigned i = 0;
     while (i < list->count && strcmp(list->entry[i].name, name) != 0)
@@ -155,8 +166,8 @@ static void handle_errors(struct error_list *list, const struct call *c, struct 
         error_add(list, "BAD_HANDLE", idl_format(idl, "%s is not open", p->name));
         if (p->type->name)
             error_add(list, "WRONG_TYPE", idl_format(idl, "%s is not a handle of type %s", p->name, p->type->name));
-        if (p->type->rights)
-            error_add(list, "ACCESS", idl_format(idl, "%s lacks a right", p->name));
+        for (const struct name *n = p->type->rights; n; n = n->next)
+            error_add(list, "ACCESS", idl_format(idl, "%s has not the right %s", p->name, n->text));
     }
 }
 
@@ -181,7 +192,8 @@ static void declared_errors(struct error_list *list, const struct call *c, unsig
         unsigned class = error_class(e->text);
         int number;
         const char *text = "";
-        if (class >= from && class <= to && status_find(e->text, &number, &text))
+        bool said = !e->note && error_has(list, e->text); // nothing to add to what the generated entry checks
+        if (class >= from && class <= to && !said && status_find(e->text, &number, &text))
             error_add(list, e->text, e->note ? e->note : text);
     }
 }

@@ -64,13 +64,21 @@ static void request(struct inv_service *s, uint64_t badge, struct inv_parcel *pa
     inv_sample_dispatch(&server, &badge, parcel);
 }
 
+static unsigned closed_badge;
+
+static void packet(struct inv_service *s, const struct inv_message *m) {
+    if (INV_TAG_LABEL(m->tag) == INV_PACKET_CLOSED)
+        closed_badge = (unsigned)m->badge;
+    s->stop = closed_badge == 5;
+}
+
 static void *serve(void *arg) {
     served = inv_serve(&service);
     return arg;
 }
 
 static void start(uint64_t badge) {
-    service = (struct inv_service){.request = request};
+    service = (struct inv_service){.request = request, .packet = packet};
     CHECK_OK(inv_endpoint_create(job, 0, &service.endpoint));
     CHECK_OK(inv_connection_create(service.endpoint, job, badge, &connection));
     CHECK_OK(inv_reply_create(job, 1, &service.reply));
@@ -172,6 +180,20 @@ static void malformed_messages_are_answered(void) {
     stop();
 }
 
+static void packets_reach_the_server(void) {
+    inv_handle_t other;
+    start(5);
+    CHECK_OK(inv_connection_create(service.endpoint, job, 6, &other));
+    CHECK_OK(inv_handle_close(other));
+    CHECK_OK(inv_sample_nothing(connection, INV_DEADLINE_NEVER)); // it goes on after the packet
+    CHECK_OK(inv_handle_close(connection));
+    pthread_join(thread, NULL);
+    CHECK_STATUS(served, INV_OK);
+    CHECK(closed_badge == 5);
+    inv_handle_close(service.reply);
+    inv_handle_close(service.endpoint);
+}
+
 static void deadlines_and_ends_are_told(void) {
     inv_handle_t endpoint, nobody;
     uint64_t now;
@@ -193,6 +215,7 @@ int main(void) {
     messages_travel();
     handles_travel();
     malformed_messages_are_answered();
+    packets_reach_the_server();
     deadlines_and_ends_are_told();
     return test_end();
 }

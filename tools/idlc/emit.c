@@ -30,9 +30,25 @@ bool output_open(struct output *o, const char *folder, const char *name) {
     return o->file != NULL;
 }
 
+static bool same_contents(const char *one, const char *other) {
+    FILE *a = fopen(one, "r"), *b = fopen(other, "r");
+    int x = 0, y = a && b ? 0 : 1;
+    while (x == y && x != EOF) {
+        x = fgetc(a);
+        y = fgetc(b);
+    }
+    if (a)
+        fclose(a);
+    if (b)
+        fclose(b);
+    return x == y;
+}
+
 bool output_close(struct output *o) {
     bool good = !ferror(o->file);
     good &= fclose(o->file) == 0;
+    if (good && same_contents(o->made, o->path))
+        return remove(o->made) == 0;
     if (good && rename(o->made, o->path) == 0)
         return true;
     fprintf(stderr, "idlc: %s: %s\n", o->path, strerror(errno));

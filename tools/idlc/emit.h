@@ -7,7 +7,7 @@
 
 #include "idlc.h"
 
-// A file in the making: it stands under its name only when it is complete (output_close).
+// A file in the making: it stands under its name only when it is complete, and is left alone if that held the same already (output_close).
 struct output {
     FILE *file;
     char path[512], made[544];

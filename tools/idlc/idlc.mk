@@ -26,10 +26,14 @@ $(HOST)/idlc: $(idlc-sources) $(wildcard tools/idlc/*.h) abi/include/invar/statu
 	$(Q)$(HOSTCC) -std=gnu17 -O2 -g -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -Iabi/include -o $@.$$$$ $(idlc-sources) && mv -f $@.$$$$ $@
 
 # What was released stays as it was, or there is no build.
-$(generated) &: $(HOST)/idlc $(libraries) abi/idl/released
+$(gen)/made: $(HOST)/idlc $(libraries) abi/idl/released
 	$(call say,IDLC,$(libraries))
 	$(Q)rm -rf $(filter-out $(generated),$(wildcard $(gen)/include/invar/*.h)) $(gen)/man
 	$(Q)$(HOST)/idlc --check abi/idl/released --output $(gen) $(libraries)
+	@touch $@
+# Each keeps its time unless its text changed: a new call compiles little anew.
+$(generated): $(gen)/made
+	@test -e $@ || $(HOST)/idlc --output $(gen) $(libraries)
 
 # The interface that tests of what is made use: build/host/gen-test.
 gen-test       := $(HOST)/gen-test
@@ -37,9 +41,12 @@ generated-test := $(addprefix $(gen-test)/,include/invar/sample.h include/invar/
                     interface/sample_generator.c)
 .PHONY: interfaces-test
 interfaces-test: $(generated-test)
-$(generated-test) &: $(HOST)/idlc abi/idl/base.idl tools/idlc/test/sample.idl
+$(gen-test)/made: $(HOST)/idlc abi/idl/base.idl tools/idlc/test/sample.idl
 	$(call say,IDLC,tools/idlc/test/sample.idl)
 	$(Q)$(HOST)/idlc --output $(gen-test) abi/idl/base.idl tools/idlc/test/sample.idl
+	@touch $@
+$(generated-test): $(gen-test)/made
+	@test -e $@ || $(HOST)/idlc --output $(gen-test) abi/idl/base.idl tools/idlc/test/sample.idl
 
 # At a release: what is new is the same for ever from now on.
 .PHONY: accept-interfaces

@@ -153,9 +153,10 @@ inv_status_t call_wait(struct thread *me, nstime_t deadline) {
             if (why == INV_OK) {
                 why = status;
                 deadline = deadline_after(call_unblock(me));
-                kind = WAIT_UNINTERRUPTIBLE; // for the grace alone
+                kind = WAIT_KILLABLE; // who is killed does not wait for the server
             } else {
                 deadline = NSTIME_NEVER; // the replier is between two stores
+                kind = WAIT_UNINTERRUPTIBLE;
             }
         }
     }

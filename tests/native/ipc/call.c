@@ -6,6 +6,7 @@
 
 #include <invar/message.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -334,6 +335,36 @@ static void a_revoked_connection_is_peer_gone(void) {
     unmake();
 }
 
+// A client process that is killed while it is served does not wait for the server, whatever the grace.
+static void a_killed_caller_leaves_at_once(void) {
+    struct inv_message m = {.tag = 0};
+    int up[2];
+    make(10000000000, 1);
+    CHECK(pipe(up) == 0);
+    pid_t child = fork();
+    if (child == 0) { // handles are not inherited: it serves itself
+        inv_handle_t job;
+        pthread_t t;
+        inv_bootstrap(INV_BOOTSTRAP_KIND_JOB, &job);
+        test_job = job;
+        make(10000000000, 1);
+        pthread_create(&t, NULL, plain_client, NULL);
+        inv_receive(endpoint, reply, &m, NULL);
+        CHECK(write(up[1], "x", 1) == 1);
+        for (;;)
+            pause();
+    }
+    char c;
+    CHECK(read(up[0], &c, 1) == 1);
+    uint64_t begin = now();
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, NULL, 0) == child);
+    CHECK(now() - begin < 5000000000);
+    close(up[0]);
+    close(up[1]);
+    unmake();
+}
+
 static void the_last_handle_of_a_connection_is_told(void) {
     struct inv_message m = {.tag = 0};
     inv_handle_t other;
@@ -378,8 +409,6 @@ static void many_callers_and_servers(void) {
     unmake();
 }
 
-// Server and client in processes of their own... the connection goes to the child by inheritance of nothing: see tests/native/ipc/process.c.
-
 int main(void) {
     test_begin();
     words_and_badge_travel();
@@ -391,6 +420,7 @@ int main(void) {
     a_dropped_reply_is_peer_gone();
     a_closed_endpoint_is_peer_gone();
     a_revoked_connection_is_peer_gone();
+    a_killed_caller_leaves_at_once();
     the_last_handle_of_a_connection_is_told();
     many_callers_and_servers();
     return test_end();

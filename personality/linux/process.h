@@ -227,13 +227,14 @@ struct linux_thread {
     bool io_flusher;
     uint64_t timer_slack, timer_slack_default; // ns
     int nice, policy, rt_priority;             // as the scheduling calls tell them
-    nstime_t rt_began;                         // process lock: rt_limit.c: its processor time when it last slept,
-    uint64_t rt_sleeps;                        // and how often it had
-    uint64_t rt_yields;                        // own thread: switches that are counted as voluntary, and are no sleep
-    bool reset_on_fork;                        // children get an ordinary policy
-    uint16_t io_priority;                      // ioprio_set's class and level: kept, and not used yet
-    int parent_death_signal;                   // tree lock: of children that are told; set by itself alone
-    bool user_over_limit;                      // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
+    nstime_t rt_seen,
+        rt_ran;           // process lock: rt_limit.c: its processor time at the last look, and how much since it slept,
+    uint64_t rt_sleeps;   // and how often it had slept
+    uint64_t rt_yields;   // own thread: switches that are counted as voluntary, and are no sleep
+    bool reset_on_fork;   // children get an ordinary policy
+    uint16_t io_priority; // ioprio_set's class and level: kept, and not used yet
+    int parent_death_signal; // tree lock: of children that are told; set by itself alone
+    bool user_over_limit;    // setuid led to a user with more than RLIMIT_NPROC: the next exec fails
 };
 
 extern struct spinlock linux_tree_lock;

@@ -3,7 +3,8 @@
 //
 // RLIMIT_RTTIME: how long a thread of a real-time class may run without going to sleep. Such threads of a process with a limit are looked at every tick; a
 // thread that has slept since the last look, or has become one of them, begins anew. Past the soft limit the process is told (SIGXCPU), and told again a second later; past the hard
-// limit it ends. Called where a limit or a class is set, or inherited; the look runs in interrupt context.
+// limit it ends. What one look counts is bounded, as Linux counts the ticks that it has seen: a machine that stood still meanwhile does not end anybody.
+// Called where a limit or a class is set, or inherited; the look runs in interrupt context.
 //
 // Invariants: watched: the timer is queued or its handler will look again under the lock; nobody looks where there is no limit.
 // Locking: lp->lock.
@@ -12,24 +13,28 @@
 #define USEC_PER_SEC 1000000u
 #define BEGINS_ANEW  UINT64_MAX
 #define LOOK         (4 * NSEC_PER_MSEC) // the tick in which Linux counts
+#define COUNTED_MAX  (2 * LOOK)          // of what ran between two looks
 
 static bool has_limit(const struct linux_process *p) {
     return p->limits[LINUX_RLIMIT_RTTIME].current != LINUX_RLIM_INFINITY ||
            p->limits[LINUX_RLIMIT_RTTIME].maximum != LINUX_RLIM_INFINITY;
 }
 
-// Microseconds since it last slept.
+// Microseconds that it was seen to run since it last slept.
 static uint64_t running_for(struct linux_thread *t) {
     struct linux_usage u;
 
     linux_usage_of_thread(t, &u);
     nstime_t total = u.times.user + u.times.system;
     uint64_t sleeps = u.switches_voluntary - *(volatile uint64_t *)&t->rt_yields;
-    if (sleeps != t->rt_sleeps || t->rt_began > total) {
+    if (sleeps != t->rt_sleeps || t->rt_seen > total) {
         t->rt_sleeps = sleeps;
-        t->rt_began = total;
+        t->rt_ran = 0;
+    } else {
+        t->rt_ran += MIN(total - t->rt_seen, COUNTED_MAX);
     }
-    return (total - t->rt_began) / NSEC_PER_USEC;
+    t->rt_seen = total;
+    return t->rt_ran / NSEC_PER_USEC;
 }
 
 // True: the process has to be told.

@@ -13,6 +13,7 @@ WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 CALLED = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 ENUM = re.compile(r"\benum\b\s*\w*\s*\{([^}]*)\}", re.DOTALL)
 MACRO = re.compile(r"^#define (\w+)(?= |$)", re.MULTILINE)
+OWN_HEADER = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"(\w+\.h)"', re.MULTILINE)
 
 # What of the C library's is nothing but the call, where the names differ.
 WRAPPERS = {
@@ -65,9 +66,16 @@ WRAPPERS = {
 
 @lru_cache(maxsize=None)
 def test_words(path: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """Of a test's source: all names that its code uses, and those that it calls. Comments, texts and the definition of a name do not count."""
-    code = ENUM.sub("", DEFINED.sub("", TOKENS.sub(" ", path.read_text())))
-    return frozenset(WORD.findall(code)), frozenset(CALLED.findall(code))
+    """Of a test's source: all names that its code uses, and those that it calls. Comments, texts and the definition of a name do not count. The headers
+    in the test's own folder, which the tests of an area share, are a part of it; `testing.h`, which all have, is not."""
+    text = path.read_text()
+    code = ENUM.sub("", DEFINED.sub("", TOKENS.sub(" ", text)))
+    words, called = frozenset(WORD.findall(code)), frozenset(CALLED.findall(code))
+    for header in OWN_HEADER.findall(text):
+        if (path.parent / header).is_file():
+            more_words, more_called = test_words(path.parent / header)
+            words, called = words | more_words, called | more_called
+    return words, called
 
 
 def uses_flag(path: Path, flag: str) -> bool:

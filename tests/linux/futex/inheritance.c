@@ -174,13 +174,15 @@ static void held_by_another(void) {
     sigaction(SIGUSR1, &action, NULL);
     step = 0;
     MUST(pthread_create(&other, NULL, interrupt, &shared));
-    say_call("LOCK_PI goes on after a signal, without SA_RESTART",
-             futex(&word, FUTEX_LOCK_PI | PRIVATE, 0, NULL, NULL, 0));
+    long result = futex(&word, FUTEX_LOCK_PI | PRIVATE, 0, NULL, NULL, 0);
+    int error = errno;
+    pthread_join(owner, NULL); // it says its line first
+    errno = error;
+    say_call("LOCK_PI goes on after a signal, without SA_RESTART", result);
     say("handlers run", "%d", step);
     say("word", "%s", word_text(word, tid()));
     say_call("UNLOCK_PI", futex(&word, FUTEX_UNLOCK_PI | PRIVATE, 0, NULL, NULL, 0));
     say("word", "%s", word_text(word, tid()));
-    pthread_join(owner, NULL);
     pthread_join(other, NULL);
 }
 
@@ -407,14 +409,14 @@ static struct gate ready;
 static int holds_across(void) {
     futex(across, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
     gate_raise(&ready);
-    sleep_ms(50);
+    await_blocked(getppid());
     return futex(across, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0) == 0 ? 0 : errno;
 }
 
 static int dies_across(void) {
     futex(across, FUTEX_LOCK_PI, 0, NULL, NULL, 0);
     gate_raise(&ready);
-    sleep_ms(50);
+    await_blocked(getppid());
     return 0;
 }
 

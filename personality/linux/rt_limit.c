@@ -13,7 +13,7 @@
 #define USEC_PER_SEC 1000000u
 #define BEGINS_ANEW  UINT64_MAX
 #define LOOK         (4 * NSEC_PER_MSEC) // the tick in which Linux counts
-#define COUNTED_MAX  (2 * LOOK)          // of what ran between two looks
+#define COUNTED_MAX  (6 * LOOK)          // of what ran between two looks
 
 static bool has_limit(const struct linux_process *p) {
     return p->limits[LINUX_RLIMIT_RTTIME].current != LINUX_RLIM_INFINITY ||

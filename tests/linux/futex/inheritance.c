@@ -161,9 +161,9 @@ static void held_by_another(void) {
     say_call("TRYLOCK_PI of another's", futex(&word, FUTEX_TRYLOCK_PI | PRIVATE, 0, NULL, NULL, 0));
     say("word", "%s", word_text(word, 0));
     say_call("UNLOCK_PI of another's", futex(&word, FUTEX_UNLOCK_PI | PRIVATE, 0, NULL, NULL, 0));
+    int64_t before = now_ms(); // before the times are made: what comes in between counts too
     struct timespec past = {1, 0}, soon = in_ms(CLOCK_REALTIME, 30), later = in_ms(CLOCK_MONOTONIC, 30);
     say_call("LOCK_PI until a time in the past", futex(&word, FUTEX_LOCK_PI | PRIVATE, 0, &past, NULL, 0));
-    int64_t before = now_ms();
     say_call("LOCK_PI until soon", futex(&word, FUTEX_LOCK_PI | PRIVATE, 0, &soon, NULL, 0));
     say_call("LOCK_PI2 until soon", futex(&word, FUTEX_LOCK_PI2 | PRIVATE, 0, &later, NULL, 0));
     soon = in_ms(CLOCK_REALTIME, 30);

@@ -15,7 +15,7 @@
 #include <executive/event.h>
 
 struct event_timer {
-    struct timer timer;
+    struct ktimer timer;
     struct waitq wait;
     struct wall_watch watch;
     struct spinlock lock;
@@ -72,7 +72,7 @@ static bool cancelled_locked(struct event_timer *t) {
 
 // --- expiry and the clock ---
 
-static void fired(struct timer *timer) {
+static void fired(struct ktimer *timer) {
     struct event_timer *t = container_of(timer, struct event_timer, timer);
     irq_flags_t flags = spin_lock_irq(&t->lock);
     bool due = t->armed && now_of(t) >= t->expires;

@@ -62,7 +62,7 @@ enum { REG_DATA, REG_INTERRUPTS, REG_IDENT, REG_LINE, REG_MODEM, REG_STATUS, REG
 struct serial {
     struct tty *tty;
     struct irq_handler handler;
-    struct timer retry;
+    struct ktimer retry;
     unsigned fifo; // bytes that the transmitter takes when it is empty
     struct spinlock lock;
     /* lock: */
@@ -120,7 +120,7 @@ static bool transmit(struct serial *s) {
     return sent > 0 && (!more || (room >= WAKE_ROOM && room - sent < WAKE_ROOM));
 }
 
-static void retry_fired(struct timer *t) {
+static void retry_fired(struct ktimer *t) {
     struct serial *s = container_of(t, struct serial, retry);
     irq_flags_t flags = spin_lock_irq(&s->lock);
 

@@ -57,7 +57,7 @@ static struct log_record console_record; // console's owner
 
 static struct waitq readers = WAITQ_INIT(readers);
 static atomic_bool readers_marked; // a record came where nobody could be woken
-static struct timer readers_timer;
+static struct ktimer readers_timer;
 static atomic_bool readers_timer_armed;
 static _Atomic uint32_t readers_idle_rounds; // periods of the timer without a reader
 static atomic_bool in_panic;
@@ -152,7 +152,7 @@ static void readers_wake(bool may_wake) {
     }
 }
 
-static void readers_timer_fired(struct timer *t) {
+static void readers_timer_fired(struct ktimer *t) {
     if (atomic_exchange_explicit(&readers_marked, false, memory_order_acquire))
         waitq_wake(&readers, UINT32_MAX, 0);
     if (waitq_active(&readers))

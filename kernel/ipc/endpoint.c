@@ -118,10 +118,11 @@ static void packet_give(struct packet *p, uint32_t count, struct thread *t) {
     arch_ipc_words_set(frame_of(t), count, p->word);
 }
 
-void endpoint_post(struct endpoint *e, struct packet *p) {
+void endpoint_post_word(struct endpoint *e, struct packet *p, uint64_t word) {
     struct thread *t = NULL;
     irq_flags_t flags = spin_lock_irq(&e->lock);
 
+    p->word = p->count > 0 ? p->word | word : word;
     if (e->dead) {
         // nobody will ever receive it
     } else if (p->count > 0) {

@@ -9,6 +9,7 @@
 #include "ipc_internal.h"
 
 #include <kernel/assert.h>
+#include <kernel/signals.h>
 #include <kernel/slab.h>
 
 static struct slab_cache reply_cache;
@@ -125,4 +126,5 @@ void ipc_init_boot(void) {
     slab_cache_init(&reply_cache, "reply", sizeof(struct reply), 0);
     object_type_register(&reply_type);
     endpoint_init_boot();
+    waitable_init_boot();
 }

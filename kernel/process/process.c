@@ -32,6 +32,10 @@ static void process_delete(struct object *o) {
     object_free(o); // the job may go with it
 }
 
+static struct signals *process_signals(struct object *o) {
+    return &container_of(o, struct process, obj)->signals;
+}
+
 struct object_type process_type = {
     .name = "process",
     .number = INV_OBJECT_PROCESS,
@@ -39,6 +43,7 @@ struct object_type process_type = {
     .size = sizeof(struct process),
     .cache = &process_cache,
     .delete = process_delete,
+    .signals = process_signals,
 };
 
 static void process_setup(struct process *p, const struct personality_ops *ops, const char *name) {
@@ -46,6 +51,7 @@ static void process_setup(struct process *p, const struct personality_ops *ops, 
     list_init(&p->threads);
     list_init(&p->job_node);
     waitq_init(&p->thread_left);
+    signals_init(&p->signals);
     p->ops = ops != NULL ? ops : &native_personality;
     string_copy(p->name, name, sizeof(p->name));
 }
@@ -98,6 +104,7 @@ void process_drop_resources(struct process *p) {
     list_remove(&p->job_node);
     spin_unlock(&job->lock);
     process_set_aspace(p, NULL);
+    signals_change(&p->signals, 0, INV_SIGNAL_TERMINATED);
 }
 
 struct aspace *process_aspace_get(struct process *p) {

@@ -19,7 +19,7 @@ static _Atomic(struct thread *) dead; // linked through kernel_arg
 static _Atomic uint32_t dead_count;
 static atomic_bool reaper_started;
 static struct waitq reaper_wait = WAITQ_INIT(reaper_wait);
-static struct timer reaper_timer; // armed by who sets reaper_armed, which its handler clears
+static struct ktimer reaper_timer; // armed by who sets reaper_armed, which its handler clears
 static atomic_bool reaper_armed, reaper_due;
 
 static void reaper_wake(void) {
@@ -27,7 +27,7 @@ static void reaper_wake(void) {
     waitq_wake(&reaper_wait, 1, 0);
 }
 
-static void reaper_timer_fired(struct timer *t) {
+static void reaper_timer_fired(struct ktimer *t) {
     (void)t;
     atomic_exchange(&reaper_armed, false); // who found it set has put its thread on the list before
     reaper_wake();

@@ -44,12 +44,17 @@ static void thread_delete(struct object *o) {
     object_put(&p->obj);
 }
 
+static struct signals *thread_signals(struct object *o) {
+    return &container_of(o, struct thread, obj)->signals;
+}
+
 struct object_type thread_type = {
     .name = "thread",
     .number = INV_OBJECT_THREAD,
     .default_rights = INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER | INV_RIGHT_WAIT | INV_RIGHT_GET_INFO | INV_RIGHT_MANAGE,
     .size = sizeof(struct thread) + KERNEL_STACK_SIZE / 16, // the stack's pages are charged as pages
     .delete = thread_delete,
+    .signals = thread_signals,
 };
 
 static void thread_setup(struct thread *t, struct process *p, const char *name) {
@@ -57,6 +62,7 @@ static void thread_setup(struct thread *t, struct process *p, const char *name) 
     list_init(&t->process_node);
     list_init(&t->all_node);
     ipc_thread_init(t);
+    signals_init(&t->signals);
     t->process = p;
     t->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     string_copy(t->name, name, sizeof(t->name));
@@ -257,6 +263,7 @@ noreturn_fn void thread_exit(void) {
         waitq_wake(&p->thread_left, UINT32_MAX, 0);
     }
     atomic_store(&t->exited, true);
+    signals_change(&t->signals, 0, INV_SIGNAL_TERMINATED);
     sched_exit();
 }
 

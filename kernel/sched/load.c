@@ -18,7 +18,7 @@ static struct spinlock load_lock = SPINLOCK_INIT(LOCK_RANK_TIMER_QUEUE);
 static uint64_t averages[3]; // load_lock
 static nstime_t sampled_at;  // load_lock
 static atomic_bool sampling;
-static struct timer sample_timer;
+static struct ktimer sample_timer;
 
 static unsigned count_running(void) {
     unsigned running = 0;
@@ -42,7 +42,7 @@ static void catch_up(nstime_t now, unsigned running) {
         add_sample(running);
 }
 
-static void sample(struct timer *t) {
+static void sample(struct ktimer *t) {
     unsigned running = count_running();
     irq_flags_t flags = spin_lock_irq(&load_lock);
     catch_up(clock_monotonic(), running);

@@ -15,7 +15,7 @@
 
 _Atomic uint32_t sched_rt_queued;
 
-static void slice_timer_fired(struct timer *timer);
+static void slice_timer_fired(struct ktimer *timer);
 
 void run_queue_init(struct run_queue *q, unsigned cpu) {
     *q = (struct run_queue){.cpu = cpu};
@@ -209,7 +209,7 @@ void run_queue_arm_slice(struct run_queue *q, nstime_t now) {
     timer_set(&q->slice_timer, now + (used < slice ? slice - used : 0));
 }
 
-static void slice_timer_fired(struct timer *timer) {
+static void slice_timer_fired(struct ktimer *timer) {
     struct run_queue *q = container_of(timer, struct run_queue, slice_timer);
     irq_flags_t flags = spin_lock_irq(&q->lock);
     nstime_t now = clock_monotonic();

@@ -45,7 +45,7 @@ struct run_queue {
     uint64_t min_virtual_time; // never falls; where new and waking threads of the fair class begin
     bool slice_armed;
     bool kicked; // a reschedule interrupt is on its way
-    struct timer slice_timer;
+    struct ktimer slice_timer;
     nstime_t balanced_at;
     /* atomic, written under lock, read anywhere as hints: */
     _Atomic uint32_t load;             // runnable threads, the current one with them
@@ -164,7 +164,7 @@ void sched_load_init(void);
 
 // sleep.c. Wakes t at the deadline. Disarmed by timer_cancel_sync, before it goes.
 struct sleep_timer {
-    struct timer timer;
+    struct ktimer timer;
     struct thread *thread;
 };
 void sleep_timer_arm(struct sleep_timer *s, struct thread *t, nstime_t deadline);

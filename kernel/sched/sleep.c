@@ -29,7 +29,7 @@ static bool interrupted(const struct thread *t) {
     }
 }
 
-static void sleep_timer_fired(struct timer *timer) {
+static void sleep_timer_fired(struct ktimer *timer) {
     sched_wake(container_of(timer, struct sleep_timer, timer)->thread);
 }
 

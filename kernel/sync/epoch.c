@@ -42,7 +42,7 @@ static struct epoch_cpu epoch_cpus[CONFIG_MAX_CPUS];
 static _Atomic uint64_t epoch_now = 1;
 static struct waitq reclaim_wait = WAITQ_INIT(reclaim_wait);
 static atomic_bool reclaim_wanted;
-static struct timer reclaim_timer; // one for all processors: armed by who sets reclaim_armed, which its handler clears
+static struct ktimer reclaim_timer; // one for all processors: armed by who sets reclaim_armed, which its handler clears
 static atomic_bool reclaim_armed;
 
 void epoch_quiescent(void) {
@@ -57,7 +57,7 @@ static void reclaim_wake(void) {
     waitq_wake(&reclaim_wait, 1, 0);
 }
 
-static void reclaim_timer_fired(struct timer *t) {
+static void reclaim_timer_fired(struct ktimer *t) {
     atomic_exchange(&reclaim_armed,
                     false); // a node whose processor found it set is on its list before the lists are taken
     reclaim_wake();

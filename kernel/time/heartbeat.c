@@ -12,10 +12,10 @@
 #define HEARTBEAT_MIN 100u // microseconds
 #define HEARTBEAT_MAX 1000000u
 
-static struct timer heartbeat_timer;
+static struct ktimer heartbeat_timer;
 static nstime_t heartbeat_period; // immutable once the timer is armed
 
-static void heartbeat_fired(struct timer *t) {
+static void heartbeat_fired(struct ktimer *t) {
     timer_set(t, deadline_after(heartbeat_period));
 }
 

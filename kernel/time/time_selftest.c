@@ -8,14 +8,14 @@
 
 #define COUNT 40
 struct probe {
-    struct timer timer;
+    struct ktimer timer;
     nstime_t fired_at;
     uint32_t position;
 };
 static struct probe probes[COUNT];
 static _Atomic uint32_t fired;
 
-static void probe_fired(struct timer *t) {
+static void probe_fired(struct ktimer *t) {
     struct probe *p = container_of(t, struct probe, timer);
     p->fired_at = clock_monotonic();
     p->position = atomic_fetch_add(&fired, 1);
@@ -40,7 +40,7 @@ static bool timers_fire_in_order(void) {
 SELFTEST("time/timers_fire_in_order_and_not_early", timers_fire_in_order);
 
 static bool slack_joins_others(void) {
-    struct timer first, near, far;
+    struct ktimer first, near, far;
     timer_init(&first, probe_fired);
     timer_init(&near, probe_fired);
     timer_init(&far, probe_fired);
@@ -77,9 +77,9 @@ static bool cancelled_timers_stay_silent(void) {
 SELFTEST("time/cancelled_timers_stay_silent", cancelled_timers_stay_silent);
 
 static void set_and_cancel(void *arg) {
-    struct timer t;
+    struct ktimer t;
     for (unsigned i = 0; i < 300; i++) {
-        timer_init(&t, (void (*)(struct timer *))arg);
+        timer_init(&t, (void (*)(struct ktimer *))arg);
         timer_set(&t, deadline_after((i * 31 % 50) * NSEC_PER_USEC));
         if (i % 3 == 0)
             sched_yield();
@@ -87,7 +87,7 @@ static void set_and_cancel(void *arg) {
     }
 }
 
-static void count_only(struct timer *t) {
+static void count_only(struct ktimer *t) {
     atomic_fetch_add(&fired, 1);
 }
 
@@ -104,7 +104,7 @@ static bool cancel_sync_waits(void) {
 }
 SELFTEST("time/a_timer_on_a_stack_is_safe_after_cancel_sync", cancel_sync_waits);
 
-static struct timer common;
+static struct ktimer common;
 
 static void arm_common(void *arg) {
     for (unsigned i = 0; i < 500; i++)

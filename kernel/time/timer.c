@@ -28,13 +28,13 @@ struct timer_queue {
     struct rb_node *first;
     nstime_t programmed; // hardware deadline
     /* atomic, written by the queue's processor: */
-    _Atomic(struct timer *) running;
+    _Atomic(struct ktimer *) running;
 } aligned_to(ARCH_CACHE_LINE);
 
 static struct timer_queue queues[CONFIG_MAX_CPUS];
 
-static struct timer *timer_of(struct rb_node *n) {
-    return rb_entry(n, struct timer, node);
+static struct ktimer *timer_of(struct rb_node *n) {
+    return rb_entry(n, struct ktimer, node);
 }
 
 void timer_cpu_init(void) {
@@ -44,8 +44,8 @@ void timer_cpu_init(void) {
     this_cpu()->timers = q;
 }
 
-void timer_init(struct timer *t, void (*fn)(struct timer *)) {
-    *t = (struct timer){.fn = fn};
+void timer_init(struct ktimer *t, void (*fn)(struct ktimer *)) {
+    *t = (struct ktimer){.fn = fn};
 }
 
 nstime_t deadline_after(nstime_t duration) {
@@ -53,13 +53,13 @@ nstime_t deadline_after(nstime_t duration) {
     return duration >= NSTIME_NEVER - now ? NSTIME_NEVER : now + duration;
 }
 
-static bool is_queued(const struct timer *t) {
+static bool is_queued(const struct ktimer *t) {
     return atomic_load_explicit(&t->state, memory_order_acquire) == TIMER_QUEUED;
 }
 
 // --- the tree; the queue's lock is held ---
 
-static void insert(struct timer_queue *q, struct timer *t) {
+static void insert(struct timer_queue *q, struct ktimer *t) {
     struct rb_node **link = &q->tree.root, *parent = NULL;
     bool first = true;
     while (*link) {
@@ -77,7 +77,7 @@ static void insert(struct timer_queue *q, struct timer *t) {
     atomic_store_explicit(&t->state, TIMER_QUEUED, memory_order_release); // after t->cpu
 }
 
-static void take(struct timer_queue *q, struct timer *t) {
+static void take(struct timer_queue *q, struct ktimer *t) {
     if (q->first == &t->node)
         q->first = rb_next(q->first);
     rb_remove(&q->tree, &t->node);
@@ -96,7 +96,7 @@ static void program(struct timer_queue *q) {
 // --- operations ---
 
 // Takes t off the tree that it is on, whichever processor's. True if it was on one.
-static bool dequeue(struct timer *t) {
+static bool dequeue(struct ktimer *t) {
     while (is_queued(t)) {
         struct timer_queue *q = &queues[atomic_load_explicit(&t->cpu, memory_order_relaxed)];
         irq_flags_t flags = spin_lock_irq(&q->lock);
@@ -111,7 +111,7 @@ static bool dequeue(struct timer *t) {
 }
 
 // Makes t ours to arm, off any tree. Interrupts are off from here on: true.
-static bool begin_arming(struct timer *t, irq_flags_t *out_flags) {
+static bool begin_arming(struct ktimer *t, irq_flags_t *out_flags) {
     uint32_t unarmed = TIMER_UNARMED;
     dequeue(t);
     *out_flags = arch_irq_save();
@@ -136,11 +136,11 @@ static nstime_t join(const struct timer_queue *q, nstime_t deadline, nstime_t sl
     return found - deadline <= slack ? found : deadline;
 }
 
-void timer_set(struct timer *t, nstime_t deadline) {
+void timer_set(struct ktimer *t, nstime_t deadline) {
     timer_set_slack(t, deadline, 0);
 }
 
-void timer_set_slack(struct timer *t, nstime_t deadline, nstime_t slack) {
+void timer_set_slack(struct ktimer *t, nstime_t deadline, nstime_t slack) {
     irq_flags_t flags;
     if (deadline == NSTIME_NEVER) {
         dequeue(t);
@@ -160,13 +160,13 @@ void timer_set_slack(struct timer *t, nstime_t deadline, nstime_t slack) {
     arch_irq_restore(flags);
 }
 
-bool timer_cancel(struct timer *t) {
+bool timer_cancel(struct ktimer *t) {
     return dequeue(t);
 }
 
 // Neither armed nor running. A look at the state and one at the handlers, one after the other, could both miss a handler that armed its timer again and was
 // called again in between: the last word is that of the queue that t was on last, where both change under one lock.
-static bool is_quiet(struct timer *t) {
+static bool is_quiet(struct ktimer *t) {
     for (unsigned cpu = 0; cpu < cpu_count; cpu++)
         if (atomic_load_explicit(&queues[cpu].running, memory_order_acquire) == t)
             return false;
@@ -180,7 +180,7 @@ static bool is_quiet(struct timer *t) {
     return quiet;
 }
 
-bool timer_cancel_sync(struct timer *t) {
+bool timer_cancel_sync(struct ktimer *t) {
     bool armed = false;
     for (;;) {
         armed |= dequeue(t);
@@ -197,8 +197,8 @@ void timer_interrupt(void) {
     spin_lock(&q->lock);
     nstime_t now = clock_monotonic();
     while (q->first && timer_of(q->first)->deadline <= now) {
-        struct timer *t = timer_of(q->first);
-        void (*fn)(struct timer *) = t->fn;
+        struct ktimer *t = timer_of(q->first);
+        void (*fn)(struct ktimer *) = t->fn;
         trace(timer_fire, t, t->deadline, 0);
         // Published before it leaves the tree: timer_cancel_sync finds it in one place or the other.
         atomic_store_explicit(&q->running, t, memory_order_seq_cst);
@@ -219,7 +219,7 @@ static void command_timers(int argc, const char **argv) {
     nstime_t now = clock_monotonic();
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
         for (struct rb_node *n = queues[cpu].first; n; n = rb_next(n)) {
-            const struct timer *t = timer_of(n);
+            const struct ktimer *t = timer_of(n);
             uintptr_t offset = 0;
             const char *name = symbol_lookup((uintptr_t)t->fn, &offset);
             debugger_print("processor %u: %p in %ld ns: %s\n", cpu, (const void *)t, (long)(t->deadline - now), name);

@@ -45,7 +45,7 @@ void lock_debug_release(const void *l, enum lock_rank r) {}
 
 #define N 64
 struct item {
-    struct timer timer;
+    struct ktimer timer;
     bool armed;
     nstime_t deadline, period;
     unsigned fired;
@@ -53,7 +53,7 @@ struct item {
 static struct item items[N];
 static nstime_t last_deadline;
 
-static void fired(struct timer *t) {
+static void fired(struct ktimer *t) {
     struct item *i = container_of(t, struct item, timer);
     assert(i->armed && t->deadline == i->deadline && now >= t->deadline);
     assert(t->deadline >= last_deadline);

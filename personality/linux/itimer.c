@@ -36,7 +36,7 @@ static void timer_arm_locked(struct linux_itimer *i) {
     }
 }
 
-static void timer_fired(struct timer *t) {
+static void timer_fired(struct ktimer *t) {
     struct linux_itimer *i = container_of(t, struct linux_itimer, timer);
     struct linux_process *p = i->process;
     bool fired = false;

@@ -27,7 +27,7 @@
 #define SIGEV_THREAD_ID 4
 
 struct linux_posix_timer {
-    struct timer timer;
+    struct ktimer timer;
     struct wall_watch watch;
     /* immutable: */
     int id, notify;
@@ -116,7 +116,7 @@ static void expire_locked(struct linux_posix_timer *t, nstime_t now) {
     arm_locked(t, now);
 }
 
-static void fired(struct timer *timer) {
+static void fired(struct ktimer *timer) {
     struct linux_posix_timer *t = container_of(timer, struct linux_posix_timer, timer);
     nstime_t now = now_unlocked(t);
     irq_flags_t flags = spin_lock_irq(&t->process->lock);

@@ -97,7 +97,7 @@ enum {
 };
 // One interval timer (itimer.c). REAL counts the clock; the others processor time, looked at when it could have passed.
 struct linux_itimer {
-    struct timer timer;
+    struct ktimer timer;
     struct linux_process *process;
     nstime_t expires;  // lp->lock: clock or processor time at which it fires, 0: off
     nstime_t interval; // lp->lock
@@ -169,7 +169,7 @@ struct linux_process {
     struct linux_usage usage; // of threads that have ended
     struct linux_itimer itimers[LINUX_TIMERS];
     struct {
-        struct timer timer;
+        struct ktimer timer;
         bool watched, used;      // used: ever
     } rt_limit;                  // rt_limit.c
     struct rb_tree posix_timers; // posix_timer.c

@@ -50,7 +50,7 @@ static bool thread_look_locked(struct linux_process *p, struct linux_thread *t) 
     return true;
 }
 
-static void look(struct timer *timer) {
+static void look(struct ktimer *timer) {
     struct linux_process *p = container_of(timer, struct linux_process, rt_limit.timer);
     struct linux_thread *t;
     bool told = false, again = false;

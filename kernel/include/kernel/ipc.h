@@ -57,10 +57,10 @@ struct packet {
     /* the endpoint's lock: */
     struct list_node node; // the endpoint's packets, or alone
     uint32_t count;
+    uint64_t word; // while it waits: all that was posted, ored
     /* immutable while it may be posted: */
     uint32_t type; // enum inv_packet
     uint64_t key;
-    uint64_t word;
     struct object *owner; // counted while it waits
 };
 
@@ -108,8 +108,11 @@ must_check inv_status_t reply_create(struct job *job, uint64_t key, struct reply
 void connection_revoke(struct connection *c);
 
 void packet_init(struct packet *p, enum inv_packet type, uint64_t key, struct object *owner);
-// Posts p, whose type, key and word are set, at e: a receiver is woken, or it waits. Any context. Nothing happens at a dead endpoint.
-void endpoint_post(struct endpoint *e, struct packet *p);
+// Posts p, whose type and key are set, at e: a receiver is woken, or it waits. Any context. Nothing happens at a dead endpoint.
+void endpoint_post_word(struct endpoint *e, struct packet *p, uint64_t word);
+static inline void endpoint_post(struct endpoint *e, struct packet *p) {
+    endpoint_post_word(e, p, 0);
+}
 // Takes p back if it waits. Any context.
 void endpoint_unpost(struct endpoint *e, struct packet *p);
 

@@ -19,6 +19,7 @@ struct job;
 struct token;
 struct directory;
 struct slab_cache;
+struct signals;
 
 struct object {
     struct object_type *type; // immutable after create
@@ -46,7 +47,7 @@ struct object_type {
     void (*delete)(struct object *o); // last pointer dropped: undo all, then object_free
     // Hands the rest of a path to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
     inv_status_t (*parse)(struct object *o, const char *rest, struct token *who, struct object **out_object);
-    bool (*signalled)(struct object *o); // wait state
+    struct signals *(*signals)(struct object *o); // its part of o; NULL: objects of the type cannot be waited for
     struct object_counters {
         _Atomic uint64_t created, live, high_water;
     } counters;

@@ -15,6 +15,7 @@
 #include <kernel/mutex.h>
 #include <kernel/object.h>
 #include <kernel/sched.h>
+#include <kernel/signals.h>
 #include <kernel/token.h>
 #include <kernel/wait.h>
 
@@ -51,6 +52,7 @@ struct process {
     _Atomic(struct thread *) single; // the thread that goes on alone (exec); all others leave
     struct waitq thread_left;        // woken when thread_count falls
     struct list_node job_node;       // job lock
+    struct signals signals;          // TERMINATED
     /* immutable after create: */
     struct handle_table handles;       // own lock
     const struct personality_ops *ops; // never NULL
@@ -69,6 +71,7 @@ struct thread {
     struct arch_thread arch;
     struct sched_thread sched;
     struct thread_ipc ipc;
+    struct signals signals;        // TERMINATED
     struct process *process;       // counted; immutable
     struct list_node process_node; // process lock
     struct list_node all_node;     // all_threads lock (debugger, counting)

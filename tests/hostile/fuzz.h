@@ -123,6 +123,9 @@ enum kind {
     SETTINGS,    // struct termios, read or written
     WINDOW_SIZE, // struct winsize
     NUMBER_IN,   // address of a small int
+    POLICY,      // MPOL_* with its flags
+    NODES,       // mask of memory nodes: the one, or any
+    NODE_BITS,   // length of it
 };
 
 struct chance;

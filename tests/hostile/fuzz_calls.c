@@ -322,6 +322,12 @@ const struct call calls_plain[] = {
     CALL(setregid, 1, USER_ID, USER_ID),
     USER(settimeofday, 2, "the judge measures time", TIME, NONE),
     CALL(syncfs, 2, FD),
+    CALL(set_mempolicy, 4, POLICY, NODES, NODE_BITS),
+    CALL(get_mempolicy, 4, OUT, OUT, NODE_BITS, ADDRESS, SMALL_COMMAND),
+    CALL(mbind, 8, ADDRESS, LENGTH, POLICY, NODES, NODE_BITS, SMALL_COMMAND),
+    CALL(set_mempolicy_home_node, 4, ADDRESS, LENGTH, COUNT, NONE),
+    CALL(migrate_pages, 3, PROCESS, NODE_BITS, NODES, NODES),
+    CALL(move_pages, 4, PROCESS, COUNT, VECTORS, NODES, OUT, SMALL_COMMAND),
 };
 const int calls_plain_count = sizeof(calls_plain) / sizeof(calls_plain[0]);
 

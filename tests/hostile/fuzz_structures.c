@@ -252,6 +252,11 @@ static void fill(struct chance *chance, enum kind kind, char *raw) {
         words[0] = PICK(chance, 64 << 20, 256 << 20, ~0UL, 1 << 20);
         words[1] = PICK(chance, 256 << 20, ~0UL, ~0UL, 64 << 20);
         break;
+    case NODES:
+        memset(raw, 0, 4096);
+        words[0] = PICK(chance, 0, 1, 1, 1, 1, 2, 3, random_next(&chance->random));
+        words[1] = one_in(chance, 8);
+        break;
     case CPUS: words[0] = one_in(chance, 4) ? random_next(&chance->random) : 255; break;
     case INTERVAL:
         *(struct itimerval *)raw = (struct itimerval){{0, (long)below(chance, 3) * 2000},

@@ -314,6 +314,12 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case MOUNT_DATA:
         return (uint64_t)PICK(chance, 0, 0, (uint64_t) "size=64k", (uint64_t) "mode=700", (uint64_t) "nr_inodes=9",
                               (uint64_t) "size=,", bad_pointer(chance));
+    case POLICY:
+        return one_in(chance, 8)
+                   ? few_bits(chance)
+                   : random_below(&chance->random, 7) | PICK(chance, 0, 0, 0, 0x8000, 0x4000, 0x2000, 0xc000);
+    case NODE_BITS:
+        return one_in(chance, 8) ? extreme(chance) : PICK(chance, 0, 1, 2, 2, 64, 65, 65, 1025, 4096, 32769);
     case BARRIER: return one_in(chance, 8) ? extreme(chance) : PICK(chance, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256);
     case ARCH:
         return one_in(chance, 8) ? few_bits(chance)

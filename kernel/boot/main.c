@@ -11,6 +11,7 @@
 #include <kernel/job.h>
 #include <kernel/kasan.h>
 #include <kernel/log.h>
+#include <kernel/namespace.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>
@@ -91,6 +92,7 @@ noreturn_fn void kernel_main(void) {
     boot_mark(BOOT_MARK_MEMORY);
     object_init_boot();
     job_init_boot();
+    namespace_init_boot();
     token_init_boot();
     sched_context_init_boot();
     vm_init_boot();

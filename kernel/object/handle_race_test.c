@@ -11,6 +11,8 @@
 #include <kernel/handle.h>
 #include <kernel/job.h>
 #include <kernel/kspace.h>
+#include <kernel/namespace.h>
+#include <kernel/security.h>
 #include <kernel/slab.h>
 #include <kernel/trace.h>
 #define sched_yield c_sched_yield // the kernel has one of its own
@@ -122,6 +124,9 @@ void host_yield(void) {
 bool arch_is_virtual(void) {
     return true;
 }
+void directory_remove_temporary(struct object *o) {}
+void process_end(struct process *p) {}
+void object_set_security(struct object *o, struct security *s) {}
 inv_status_t directory_insert(struct directory *d, const char *name, struct object *o) {
     return INV_OK;
 }

@@ -22,3 +22,23 @@ inv_status_t sys_job_restrict(struct job *job, inv_job_policies_t policies) {
     job_restrict(job, policies);
     return INV_OK;
 }
+
+inv_status_t sys_job_set_fault_policy(struct job *job, inv_job_fault_t fault) {
+    job_set_fault_policy(job, fault);
+    return INV_OK;
+}
+
+inv_status_t sys_job_get_usage(struct job *job, inv_job_resource_t resource, uint64_t *out_used, uint64_t *out_limit,
+                               uint64_t *out_most) {
+    const struct job_account *a = &job->accounts[resource];
+
+    *out_used = atomic_load_explicit(&a->used, memory_order_relaxed);
+    *out_limit = atomic_load_explicit(&a->limit, memory_order_relaxed);
+    *out_most = atomic_load_explicit(&a->high_water, memory_order_relaxed);
+    return INV_OK;
+}
+
+inv_status_t sys_job_kill(struct job *job) {
+    job_kill(job);
+    return INV_OK;
+}

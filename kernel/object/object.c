@@ -8,14 +8,27 @@
 // I2. Every handle is also a pointer: pointers >= handles.
 // I3. An object that ever had a handle stays in memory, with its type, until an epoch after its delete procedure.
 // I4. From object_init to object_fini the object's job is counted and charged type->size.
-// Locking: counts are atomic. Names belong to the directory (directory.c).
+// Locking: counts are atomic. Names belong to the directory (directory.c), descriptors to security.c.
 #include <kernel/assert.h>
 #include <kernel/job.h>
+#include <kernel/namespace.h>
 #include <kernel/object.h>
+#include <kernel/security.h>
 #include <kernel/slab.h>
+#include <kernel/string.h>
 
-struct object_type type_type = {
-    .name = "type", .default_rights = INV_RIGHT_GET_INFO, .size = sizeof(struct object_type)};
+static size_t type_describe(struct object *o, char *out, size_t size) {
+    const struct object_counters *c = &container_of(o, struct object_type, obj)->counters;
+    return (size_t)snprintf(out, size, "live: %lu\nmost: %lu\ncreated: %lu\n", (unsigned long)atomic_load(&c->live),
+                            (unsigned long)atomic_load(&c->high_water), (unsigned long)atomic_load(&c->created));
+}
+
+struct object_type type_type = {.name = "type",
+                                .default_rights = INV_RIGHT_GET_INFO,
+                                .size = sizeof(struct object_type),
+                                .describe = type_describe};
+
+static _Atomic uint64_t next_id = 1; // at a billion a second, for 584 years
 
 static void counters_created(struct object_counters *c) {
     uint64_t live = atomic_fetch_add_explicit(&c->live, 1, memory_order_relaxed) + 1;
@@ -37,11 +50,10 @@ inv_status_t object_init(struct object *o, struct object_type *type, struct job 
     atomic_init(&o->pointers, 1);
     atomic_init(&o->handles, 0);
     atomic_init(&o->had_handle, false);
+    o->id = atomic_fetch_add_explicit(&next_id, 1, memory_order_relaxed);
     o->job = job;
-    o->directory = NULL;
-    o->name = NULL;
-    atomic_init(&o->identity, 0);
-    list_init(&o->directory_node);
+    atomic_init(&o->entry, NULL);
+    atomic_init(&o->security, NULL);
     counters_created(&type->counters);
     return INV_OK;
 }
@@ -50,7 +62,9 @@ void object_fini(struct object *o) {
     struct job *job = o->job;
 
     DEBUG_ASSERT(atomic_load_explicit(&o->pointers, memory_order_relaxed) == 0);
-    DEBUG_ASSERT(o->directory == NULL);
+    DEBUG_ASSERT(atomic_load_explicit(&o->entry, memory_order_relaxed) == NULL); // it would hold a pointer
+    if (atomic_load_explicit(&o->security, memory_order_relaxed) != NULL)
+        object_set_security(o, NULL);
     atomic_fetch_sub_explicit(&o->type->counters.live, 1, memory_order_relaxed);
     if (job != NULL) {
         o->job = NULL;
@@ -76,19 +90,13 @@ void object_free(struct object *o) {
 }
 
 void object_handle_put(struct object *o) {
-    if (atomic_fetch_sub_explicit(&o->handles, 1, memory_order_acq_rel) == 1 && o->type->close != NULL)
-        o->type->close(o);
+    if (atomic_fetch_sub_explicit(&o->handles, 1, memory_order_acq_rel) == 1) {
+        if (o->type->close != NULL)
+            o->type->close(o);
+        if (atomic_load_explicit(&o->entry, memory_order_relaxed) != NULL)
+            directory_remove_temporary(o);
+    }
     object_put(o);
-}
-
-uint64_t object_identity(struct object *o) {
-    static _Atomic uint64_t last;
-    uint64_t identity = atomic_load_explicit(&o->identity, memory_order_relaxed);
-
-    if (identity != 0)
-        return identity;
-    uint64_t fresh = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    return atomic_compare_exchange_strong(&o->identity, &identity, fresh) ? fresh : identity; // another was faster
 }
 
 bool object_try_get(struct object *o) {
@@ -100,14 +108,18 @@ bool object_try_get(struct object *o) {
     return false;
 }
 
-void object_put(struct object *o) {
+bool object_drop(struct object *o) {
     uint32_t before = atomic_fetch_sub_explicit(&o->pointers, 1, memory_order_release);
     ASSERT(before != 0); // I1
     if (before != 1)
-        return;
+        return false;
     (void)atomic_load_explicit(&o->pointers, memory_order_acquire);             // what all others did before their put
     DEBUG_ASSERT(atomic_load_explicit(&o->handles, memory_order_relaxed) == 0); // I2
-    if (o->type->delete != NULL)
+    return true;
+}
+
+void object_put(struct object *o) {
+    if (object_drop(o) && o->type->delete != NULL)
         o->type->delete (o);
 }
 

@@ -5,6 +5,7 @@
 #include <kernel/debug.h>
 #include <kernel/handle.h>
 #include <kernel/job.h>
+#include <kernel/namespace.h>
 #include <kernel/slab.h>
 #include <kernel/string.h>
 #include <kernel/token.h>

@@ -3,6 +3,7 @@
 //
 // The native call bootstrap: how a program that was not started with handles comes by its first one (abi/idl/core.idl). It is the only authority that
 // does not come from a handle; a job that takes INV_JOB_POLICY_BOOTSTRAP away has none of it.
+#include <kernel/namespace.h>
 #include <kernel/native_calls.h>
 #include <kernel/process.h>
 

@@ -36,12 +36,19 @@ static struct signals *process_signals(struct object *o) {
     return &container_of(o, struct process, obj)->signals;
 }
 
+static size_t process_describe(struct object *o, char *out, size_t size) {
+    const struct process *p = container_of(o, struct process, obj);
+    return (size_t)snprintf(out, size, "name: %.16s\npersonality: %s\nopen handles: %u\n", p->name, p->ops->name,
+                            *(const volatile uint32_t *)&p->handles.used);
+}
+
 struct object_type process_type = {
     .name = "process",
     .number = INV_OBJECT_PROCESS,
     .default_rights = INV_RIGHT_DUPLICATE | INV_RIGHT_TRANSFER | INV_RIGHT_WAIT | INV_RIGHT_GET_INFO | INV_RIGHT_MANAGE,
     .size = sizeof(struct process),
     .cache = &process_cache,
+    .describe = process_describe,
     .delete = process_delete,
     .signals = process_signals,
 };
@@ -64,12 +71,6 @@ void process_types_init(void) {
     handle_table_init(&kernel_process->handles, &root_job);
 }
 
-static void job_add_process(struct job *job, struct process *p) {
-    spin_lock(&job->lock);
-    list_push_back(&job->processes, &p->job_node);
-    spin_unlock(&job->lock);
-}
-
 inv_status_t process_create(struct job *job, struct aspace *as, const struct personality_ops *ops, const char *name,
                             struct process **out) {
     struct process *p = slab_zalloc(&process_cache);
@@ -83,12 +84,17 @@ inv_status_t process_create(struct job *job, struct aspace *as, const struct per
         goto fail_object;
     process_setup(p, ops, name);
     handle_table_init(&p->handles, job);
+    status = job_add_process(job, p);
+    if (status != INV_OK)
+        goto fail_job;
     p->aspace = as;
-    job_add_process(job, p);
     trace(process_create, (uintptr_t)p, 0, 0);
     *out = p;
     return INV_OK;
 
+fail_job:
+    atomic_store_explicit(&p->obj.pointers, 0, memory_order_relaxed); // never shared
+    object_fini(&p->obj);
 fail_object:
     job_uncharge(job, JOB_PROCESSES, 1);
 fail_charge:
@@ -100,9 +106,7 @@ void process_drop_resources(struct process *p) {
     struct job *job = p->obj.job;
 
     handle_table_close_all(&p->handles);
-    spin_lock(&job->lock);
-    list_remove(&p->job_node);
-    spin_unlock(&job->lock);
+    job_remove_process(job, p);
     process_set_aspace(p, NULL);
     signals_change(&p->signals, 0, INV_SIGNAL_TERMINATED);
 }
@@ -144,6 +148,16 @@ void process_kill(struct process *p) {
     atomic_store(&p->exiting, true);
     kill_threads_locked(p, p == current_process() ? current_thread() : NULL);
     mutex_unlock(&p->lock);
+}
+
+void process_end(struct process *p) {
+    if (p->ops != NULL && p->ops->kill != NULL && p->personality_data != NULL) {
+        p->ops->kill(p);
+        return;
+    }
+    process_kill(p); // one that its personality does not know yet gets no thread any more
+    if (p == current_process())
+        thread_set_work(current_thread(), THREAD_WORK_KILL);
 }
 
 inv_status_t process_single_thread(struct process *p) {

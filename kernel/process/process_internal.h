@@ -13,4 +13,7 @@ void process_drop_resources(struct process *p);
 // Frees what a dead or never started thread stands on, and drops the pointer that the thread held of itself.
 void thread_release(struct thread *t);
 
+// A fault of p that the core cannot resolve: true if its job's policy says how that ends, and it does.
+bool process_fault_ends(struct process *p);
+
 #endif

@@ -2,6 +2,8 @@
 // Copyright The Invar Authors
 //
 // Self-tests of processes and threads in the booted kernel.
+#include "process_internal.h"
+
 #include <kernel/debug.h>
 #include <kernel/selftest_threads.h>
 #include <kernel/time.h>
@@ -74,3 +76,37 @@ static bool discarded_thread_leaves_no_trace(void) {
     return true;
 }
 SELFTEST("process/thread_that_never_ran_leaves_no_trace", discarded_thread_leaves_no_trace);
+
+// A fault in one process of a job, at each policy: who ends of the two in the job, the one below it, and the one beside it.
+static bool faults_end_what_the_policy_says(void) {
+    static const struct {
+        inv_job_fault_t policy;
+        bool handled, others;
+    } cases[] = {{INV_JOB_FAULT_PERSONALITY, false, false},
+                 {INV_JOB_FAULT_KILL_PROCESS, true, false},
+                 {INV_JOB_FAULT_KILL_JOB, true, true}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct job *job, *below;
+        struct process *p[4]; // faulting, same job, job below, root job
+        SELFTEST_CHECK(job_create(&root_job, &job) == INV_OK && job_create(job, &below) == INV_OK);
+        struct job *const jobs[] = {job, job, below, &root_job};
+        job_set_fault_policy(job, cases[i].policy);
+        for (unsigned k = 0; k < ARRAY_SIZE(p); k++) {
+            struct aspace *as;
+            SELFTEST_CHECK(aspace_create(jobs[k], &as) == INV_OK);
+            SELFTEST_CHECK(process_create(jobs[k], as, &native_personality, "selftest", &p[k]) == INV_OK);
+        }
+        SELFTEST_CHECK(process_fault_ends(p[0]) == cases[i].handled);
+        SELFTEST_CHECK(atomic_load(&p[0]->exiting) == cases[i].handled);
+        SELFTEST_CHECK(atomic_load(&p[1]->exiting) == cases[i].others &&
+                       atomic_load(&p[2]->exiting) == cases[i].others);
+        SELFTEST_CHECK(!atomic_load(&p[3]->exiting));
+        for (unsigned k = 0; k < ARRAY_SIZE(p); k++)
+            object_put(&p[k]->obj);
+        object_put(&below->obj);
+        object_put(&job->obj);
+    }
+    return true;
+}
+SELFTEST("process/faults_end_what_the_policy_says", faults_end_what_the_policy_says);

@@ -285,8 +285,22 @@ void thread_return_to_user(struct arch_frame *frame) {
     }
 }
 
+bool process_fault_ends(struct process *p) {
+    uint32_t policy = atomic_load_explicit(&p->obj.job->fault_policy, memory_order_relaxed);
+
+    if (likely(policy == INV_JOB_FAULT_PERSONALITY))
+        return false;
+    if (policy == INV_JOB_FAULT_KILL_JOB)
+        job_kill(p->obj.job);
+    process_end(p);
+    return true;
+}
+
 void exception_user(struct arch_frame *frame, const struct exception *e) {
-    current_process()->ops->exception(frame, e);
+    struct process *p = current_process();
+
+    if (!process_fault_ends(p)) // else the end takes effect at the return to user mode, which comes next
+        p->ops->exception(frame, e);
 }
 
 void thread_for_each(bool (*fn)(struct thread *t, void *arg), void *arg, bool locked) {

@@ -11,6 +11,7 @@
 
 #include <kernel/debug.h>
 #include <kernel/handle.h>
+#include <kernel/namespace.h>
 #include <kernel/native_calls.h>
 #include <kernel/process.h>
 #include <kernel/trace.h>
@@ -52,7 +53,49 @@ static inv_status_t native_handle_out(inv_status_t status, struct object *o, uin
 
 #include "native_entries.inc"
 
+// The policies that a call needs beside INV_JOB_POLICY_NATIVE_CALLS. What only asks, or only ends what the process has itself, needs none.
+static const uint32_t native_policies[NATIVE_CALLS] = {
+    [NATIVE_PLACE_call] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_reply_receive] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_receive] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_reply] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_endpoint_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_connection_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_connection_revoke] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_reply_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_lease_read] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_lease_write] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_event_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_event_signal] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_timer_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_endpoint_bind] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_job_create] = INV_JOB_POLICY_JOB_CALLS,
+    [NATIVE_PLACE_job_set_limit] = INV_JOB_POLICY_JOB_CALLS,
+    [NATIVE_PLACE_job_set_fault_policy] = INV_JOB_POLICY_JOB_CALLS,
+    [NATIVE_PLACE_job_kill] = INV_JOB_POLICY_JOB_CALLS,
+    [NATIVE_PLACE_directory_create] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_directory_insert] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_directory_remove] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_directory_list] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_link_create] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_object_open] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_object_set_security] = INV_JOB_POLICY_NAME_CALLS,
+    [NATIVE_PLACE_vmo_create] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_vmo_read] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_vmo_write] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_vmo_set_size] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_vmo_clone] = INV_JOB_POLICY_MEMORY_CALLS,
+};
+
 // --- the dispatch ----------------------------------------------------------------------------------------------------------
+
+static bool place_allowed(const struct job *job, uint64_t place) {
+    return place < NATIVE_CALLS && job_allows(job, INV_JOB_POLICY_NATIVE_CALLS | native_policies[place]);
+}
+
+bool native_call_allowed(const struct job *job, uint64_t number) {
+    return place_allowed(job, number - SYSCALL_NATIVE_BASE);
+}
 
 static inv_status_t native_enter(struct arch_frame *frame, uint64_t index) {
     uint64_t values[NATIVE_VALUES] = {0};
@@ -69,7 +112,7 @@ static inv_status_t native_enter(struct arch_frame *frame, uint64_t index) {
 bool native_syscall(struct arch_frame *frame) {
     uint64_t index = arch_syscall_number(frame) - SYSCALL_NATIVE_BASE;
 
-    if (index >= NATIVE_CALLS || !job_allows(current_process()->obj.job, INV_JOB_POLICY_NATIVE_CALLS))
+    if (!place_allowed(current_process()->obj.job, index))
         return false;
     if (index < NATIVE_SPECIAL) {
         native_special_fn special = native_special[index];

@@ -40,3 +40,37 @@ static bool nobody_cannot_bootstrap_the_job(void) {
     return true;
 }
 SELFTEST("native/nobody_cannot_bootstrap_the_job", nobody_cannot_bootstrap_the_job);
+
+// Each kind of calls goes with its policy, and no other with it.
+static bool each_policy_refuses_its_calls(void) {
+    struct job *job, *all;
+
+    SELFTEST_CHECK(job_create(&root_job, &all) == INV_OK && job_create(&root_job, &job) == INV_OK);
+    unsigned had = 0, left = 0, refused = 0;
+    for (uint64_t n = 0; n < 4096; n++)
+        had += native_call_allowed(all, SYSCALL_NATIVE_BASE + n);
+    SELFTEST_CHECK(had > 20 && !native_call_allowed(all, SYSCALL_NATIVE_BASE + had) && !native_call_allowed(all, 0));
+    job_restrict(job, INV_JOB_POLICY_IPC_CALLS);
+    for (unsigned n = 0; n < 4; n++) // call, reply_receive, receive, reply
+        SELFTEST_CHECK(!native_call_allowed(job, SYSCALL_NATIVE_BASE + n));
+    static const uint32_t policies[] = {INV_JOB_POLICY_NAME_CALLS, INV_JOB_POLICY_JOB_CALLS,
+                                        INV_JOB_POLICY_MEMORY_CALLS};
+    for (unsigned i = 0; i < ARRAY_SIZE(policies); i++) { // one after the other, some calls go each time
+        left = 0;
+        for (uint64_t n = 0; n < had; n++)
+            left += native_call_allowed(job, SYSCALL_NATIVE_BASE + n);
+        job_restrict(job, policies[i]);
+        refused = 0;
+        for (uint64_t n = 0; n < had; n++)
+            refused += !native_call_allowed(job, SYSCALL_NATIVE_BASE + n);
+        SELFTEST_CHECK(had - refused < left);
+    }
+    SELFTEST_CHECK(native_call_allowed(job, SYSCALL_NATIVE_BASE + 4)); // handle_close
+    job_restrict(job, INV_JOB_POLICY_NATIVE_CALLS);
+    for (uint64_t n = 0; n < had; n++)
+        SELFTEST_CHECK(!native_call_allowed(job, SYSCALL_NATIVE_BASE + n));
+    object_put(&job->obj);
+    object_put(&all->obj);
+    return true;
+}
+SELFTEST("native/each_policy_refuses_its_calls", each_policy_refuses_its_calls);

@@ -105,50 +105,10 @@ static void consider_job(struct job *job, struct choice *c) {
     } while (count == BATCH);
 }
 
-// The child of parent after the given one (NULL: the first), counted; puts the given one.
-static struct job *job_child_after(struct job *parent, struct job *child) {
-    struct job *next = NULL;
-
-    spin_lock(&parent->lock);
-    struct list_node *n = child ? child->child_node.next : parent->children.next;
-    for (; n != &parent->children; n = n->next) {
-        struct job *j = list_entry(n, struct job, child_node);
-        if (object_try_get(&j->obj)) {
-            next = j;
-            break;
-        }
-    }
-    spin_unlock(&parent->lock);
-    if (child)
-        object_put(&child->obj);
-    return next;
-}
-
-#define JOB_DEPTH_MAX 8
-
-// The job's whole subtree, to a bounded depth; in a job the oldest process first.
+// The job's whole subtree; in a job the oldest process first.
 static void consider_tree(struct job *top, struct choice *c) {
-    struct job *path[JOB_DEPTH_MAX] = {top};
-    unsigned depth = 0;
-
-    consider_job(top, c);
-    struct job *child = job_child_after(top, NULL);
-    for (;;) {
-        if (child) {
-            consider_job(child, c);
-            if (depth + 1 < JOB_DEPTH_MAX) {
-                path[++depth] = child;
-                child = job_child_after(child, NULL);
-            } else {
-                child = job_child_after(path[depth], child);
-            }
-        } else if (depth == 0) {
-            return;
-        } else {
-            child = path[depth--];
-            child = job_child_after(path[depth], child);
-        }
-    }
+    for (struct job *j = job_tree_next(top, NULL); j != NULL; j = job_tree_next(top, j))
+        consider_job(j, c);
 }
 
 // Of those that hold nearly as much as the largest the youngest: it has the least to lose, and many small ones that

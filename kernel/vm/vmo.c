@@ -95,12 +95,18 @@ static void vmo_delete(struct object *o) {
     object_free(&v->obj);
 }
 
+static size_t vmo_describe(struct object *o, char *out, size_t size) {
+    struct vmo *v = container_of(o, struct vmo, obj);
+    return (size_t)snprintf(out, size, "size: %lu\n", (unsigned long)atomic_load(&v->size));
+}
+
 struct object_type vmo_type = {
     .name = "vmo",
     .number = INV_OBJECT_VMO,
     .default_rights = INV_RIGHTS_ALL,
     .size = sizeof(struct vmo),
     .cache = &vmo_cache,
+    .describe = vmo_describe,
     .delete = vmo_delete,
 };
 

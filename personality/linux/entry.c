@@ -54,13 +54,17 @@ static void process_delete(struct process *p) {
 }
 
 // Any thread: the kill is asked for, and memory comes back when the threads have left.
-static void out_of_memory(struct process *p) {
+static void kill_process(struct process *p) {
     struct linux_process *lp = linux_process(p);
 
-    log_error("linux", "out of memory: pid %d (%s) is killed", lp->number, p->name);
     irq_flags_t flags = spin_lock_irq(&lp->lock);
     linux_process_end_locked(lp, LINUX_SIGKILL);
     spin_unlock_irq(&lp->lock, flags);
+}
+
+static void out_of_memory(struct process *p) {
+    log_error("linux", "out of memory: pid %d (%s) is killed", linux_process(p)->number, p->name);
+    kill_process(p);
 }
 
 const struct personality_ops linux_ops = {
@@ -73,6 +77,7 @@ const struct personality_ops linux_ops = {
     .thread_delete = thread_delete,
     .process_delete = process_delete,
     .out_of_memory = out_of_memory,
+    .kill = kill_process,
     .token = linux_token,
 };
 

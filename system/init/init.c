@@ -60,6 +60,7 @@ static void tree_prepare(void) {
     umask(022);
     mount_at("proc", "/proc", NULL);
     mount_at("sysfs", "/sys", NULL);
+    mount_at("objfs", "/invar", NULL);
     if (access("/dev/null", F_OK) != 0) {
         mount_at("devtmpfs", "/dev", NULL);
     }

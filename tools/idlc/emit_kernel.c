@@ -251,6 +251,10 @@ static bool emit_entries(const struct library *l, const struct declaration *d, c
             emit_entry(o.file, c);
     }
     fprintf(o.file, "#define NATIVE_SPECIAL %u\n#define NATIVE_CALLS %u\n\n", special, all);
+    fprintf(o.file, "// The place of each call, by name.\nenum native_place {\n");
+    for (const struct call *c = d->calls; c; c = c->next)
+        fprintf(o.file, "    NATIVE_PLACE_%s = %u,\n", c->name, c->number - NATIVE_BASE);
+    fprintf(o.file, "};\n\n");
     fprintf(o.file, "static const native_special_fn native_special[NATIVE_SPECIAL] = {\n");
     for (const struct call *c = d->calls; c; c = c->next) {
         if (c->kind == CALL_SPECIAL)

@@ -52,6 +52,7 @@
     X(SIGNALS)       /* what an object that can be waited for signals, and who observes it */        \
     X(ENDPOINT)      /* who waits at an endpoint, and what waits for it */                           \
     X(HANDLE_TABLE)                                                                                  \
+    X(DIRECTORY_TREE) /* one directory is put into another */                                        \
     X(DIRECTORY)                                                                                     \
     X(OBJECT)                                                                                        \
     X(JOB)                                                                                           \

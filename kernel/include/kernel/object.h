@@ -17,7 +17,8 @@ struct object;
 struct object_type;
 struct job;
 struct token;
-struct directory;
+struct directory_entry;
+struct security;
 struct slab_cache;
 struct signals;
 
@@ -25,13 +26,12 @@ struct object {
     struct object_type *type; // immutable after create
     _Atomic uint32_t pointers;
     _Atomic uint32_t handles;
-    atomic_bool had_handle;      // ever: then lookups may see it without a count, and its memory goes through an epoch
-    struct job *job;             // owner and charge; immutable after create (NULL: the kernel's own)
-    struct directory *directory; // DIRECTORY: where it is named, or NULL
-    char *name;                  // DIRECTORY: owned, or NULL
-    struct list_node directory_node;
+    atomic_bool had_handle; // ever: then lookups may see it without a count, and its memory goes through an epoch
+    uint64_t id;            // never used again; immutable
+    struct job *job;        // owner and charge; immutable after create (NULL: the kernel's own)
+    _Atomic(struct directory_entry *) entry; // its name, or NULL: directory.c
+    _Atomic(struct security *) security;     // who may open it by name; NULL: the default: security.c
     struct epoch_node reclaim;
-    _Atomic uint64_t identity; // given when it is first asked for (object_identity); 0: not yet
 };
 
 struct object_type {
@@ -42,12 +42,17 @@ struct object_type {
     struct slab_cache *cache;    // where the memory of its objects comes from; NULL: kmalloc
     uint32_t number;             // INV_OBJECT_*; 0: programs do not tell it from others
     // Procedures; NULL where there is nothing to do. Context: thread, may sleep, no spin lock held.
-    inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t wanted);
+    // Opened by name: *out is what the handle will name, counted: o itself, or another object made for this caller.
+    inv_status_t (*open)(struct object *o, struct token *who, inv_rights_t rights, struct object **out);
     void (*close)(struct object *o);  // last handle closed
     void (*delete)(struct object *o); // last pointer dropped: undo all, then object_free
-    // Hands the rest of a path to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
+    // Hands the rest of a path (it has no '/' in front) to the object; *out_object is counted. NOT_FOUND, NOT_DIR, ACCESS ...
     inv_status_t (*parse)(struct object *o, const char *rest, struct token *who, struct object **out_object);
     struct signals *(*signals)(struct object *o); // its part of o; NULL: objects of the type cannot be waited for
+    // What who may get by name, granted being what the descriptor and root's privilege give: more, or less. Takes no sleeping lock.
+    inv_rights_t (*security)(struct object *o, const struct token *who, inv_rights_t granted);
+    // Text about the object's own state for those who look: lines "key: value\n", cut to size. Returns the length.
+    size_t (*describe)(struct object *o, char *out, size_t size);
     struct object_counters {
         _Atomic uint64_t created, live, high_water;
     } counters;
@@ -64,7 +69,9 @@ static inline void object_get(struct object *o) {
 must_check bool object_try_get(struct object *o);
 // Drops a pointer; the last one runs delete (so: may sleep, no spin lock held).
 void object_put(struct object *o);
-// Ends the header's own life (uncharges, uncounts the job, forgets the name): for delete procedures that free the memory in a way of their own, which
+// The same, but the last one only says so: the caller runs the delete procedure, or does its work.
+must_check bool object_drop(struct object *o);
+// Ends the header's own life (uncharges, uncounts the job): for delete procedures that free the memory in a way of their own, which
 // must be through an epoch if the type can have handles.
 void object_fini(struct object *o);
 // The last act of a delete procedure: object_fini, and the memory goes back where it came from, through an epoch if o ever had a handle. The header stands at
@@ -80,22 +87,12 @@ static inline void object_handle_get(struct object *o) {
 void object_handle_put(struct object *o);
 
 // A number that no other object has or had since boot. Any context.
-uint64_t object_identity(struct object *o);
+static inline uint64_t object_identity(const struct object *o) {
+    return o->id;
+}
 
-// The namespace: directories and links; paths are "/" separated.
-struct directory {
-    struct object obj;
-    struct list_node entries; // namespace lock: object->directory_node
-};
-extern struct directory *namespace_root;
+// The object in words: lines "key: value", terminated, cut to size. Returns the length. Thread context.
+size_t object_describe(struct object *o, char *out, size_t size);
 extern struct object_type type_type; // the type of types
-must_check inv_status_t directory_create(struct job *job, struct directory **out);
-must_check inv_status_t directory_insert(struct directory *d, const char *name, struct object *o);
-void directory_remove(struct object *o);
-must_check inv_status_t namespace_lookup(const char *path, struct token *who, struct object **out);
-// A link: a walk that reaches it goes on at target, an absolute path. INVALID, NAME_TOO_LONG, NO_MEMORY, QUOTA. *out has one pointer.
-must_check inv_status_t link_create(struct job *job, const char *target, struct object **out);
-void object_type_name(struct object_type *type); // object manager's own: names the type in /types
-void object_init_boot(void);                     // after slab_init
 
 #endif

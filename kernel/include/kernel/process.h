@@ -34,6 +34,7 @@ struct personality_ops {
     void (*thread_delete)(struct thread *t); // last reference gone: free personality_data
     void (*process_delete)(struct process *p);
     void (*out_of_memory)(struct process *p); // kill it by policy; any thread
+    void (*kill)(struct process *p);          // its job is killed; any thread. NULL: process_kill
     struct token *(*token)(void); // who the current thread acts as; stays until it returns to user mode. NULL: nobody
 };
 // Of processes that use native calls alone, and of the kernel's own (kernel/syscall/native.c).
@@ -53,6 +54,8 @@ struct process {
     struct waitq thread_left;        // woken when thread_count falls
     struct list_node job_node;       // job lock
     struct signals signals;          // TERMINATED
+
+    bool job_killed;                 // job lock: job_kill has been here
     /* immutable after create: */
     struct handle_table handles;       // own lock
     const struct personality_ops *ops; // never NULL
@@ -110,6 +113,8 @@ void thread_discard(struct thread *t);
 noreturn_fn void thread_exit(void);
 // Marks the process as exiting and makes every other thread leave at its next return to user mode. Does not wait.
 void process_kill(struct process *p);
+// Ends it, the calling thread included, as its personality ends what is killed. Does not wait. Thread context.
+void process_end(struct process *p);
 // Makes every other thread of the process leave and waits for it (exec). INTERRUPTED if the process is being killed.
 must_check inv_status_t process_single_thread(struct process *p);
 // The address space of p, counted; NULL: it has ended. May sleep.

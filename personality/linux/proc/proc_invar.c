@@ -9,6 +9,7 @@
 //              are not in the sum: the largest slab caches (kernel/memory.h, docs/memory-accounting.md)
 //   objects    "CACHE COUNT BYTES": each object cache, how many of its objects somebody has, and the size of one
 //   accounts   "RESOURCE USED": what is charged to the root job, which pays for all: bytes, threads, processes, handles
+//   jobs       "ID PARENT DEPTH POLICIES" and for each resource "USED MOST LIMIT", "-" for none: all jobs, parents first
 #include "../proc.h"
 
 #include <kernel/boot.h>
@@ -57,8 +58,25 @@ static void show_accounts(struct proc_text *t, const struct proc_node *n) {
         proc_print(t, "%s %lu\n", names[r], atomic_load(&root_job.accounts[r].used));
 }
 
+static void show_jobs(struct proc_text *t, const struct proc_node *n) {
+    for (struct job *j = job_tree_next(&root_job, NULL); j != NULL; j = job_tree_next(&root_job, j)) {
+        proc_print(t, "%lu %lu %u %x", object_identity(&j->obj),
+                   j->parent != NULL ? object_identity(&j->parent->obj) : 0, j->depth, atomic_load(&j->policies));
+        for (unsigned r = 0; r < JOB_RESOURCE_COUNT; r++) {
+            uint64_t limit = atomic_load(&j->accounts[r].limit);
+            proc_print(t, " %lu %lu", atomic_load(&j->accounts[r].used), atomic_load(&j->accounts[r].high_water));
+            proc_print(t, limit != UINT64_MAX ? " %lu" : " -", limit);
+        }
+        proc_print(t, "\n");
+    }
+}
+
 const struct proc_entry proc_invar_children[] = {
-    {.name = "accounts", .mode = 0444, .show = show_accounts}, {.name = "boot", .mode = 0444, .show = show_boot},
-    {.name = "counters", .mode = 0444, .show = show_counters}, {.name = "memory", .mode = 0444, .show = show_memory},
-    {.name = "objects", .mode = 0444, .show = show_objects},   {.name = NULL},
+    {.name = "accounts", .mode = 0444, .show = show_accounts},
+    {.name = "boot", .mode = 0444, .show = show_boot},
+    {.name = "counters", .mode = 0444, .show = show_counters},
+    {.name = "memory", .mode = 0444, .show = show_memory},
+    {.name = "jobs", .mode = 0444, .show = show_jobs},
+    {.name = "objects", .mode = 0444, .show = show_objects},
+    {.name = NULL},
 };

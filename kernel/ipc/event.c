@@ -53,4 +53,5 @@ void waitable_init_boot(void) {
     object_type_register(&event_type);
     object_type_register(&timer_type);
     object_type_register(&binding_type);
+    object_type_register(&channel_type);
 }

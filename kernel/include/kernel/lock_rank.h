@@ -49,6 +49,7 @@
     X(EVENT)         /* executive/event: one timer's file */                                         \
     X(FUTEX_OWNER)   /* owners and waiters of all priority-inheriting futexes */                     \
     X(HANDLE_RETIRE) /* which tables wait for an epoch */                                            \
+    X(CHANNEL)       /* both queues of a channel */                                                  \
     X(SIGNALS)       /* what an object that can be waited for signals, and who observes it */        \
     X(ENDPOINT)      /* who waits at an endpoint, and what waits for it */                           \
     X(HANDLE_TABLE)                                                                                  \

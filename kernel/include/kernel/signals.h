@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// Signals of objects that can be waited for, and who observes them (kernel/ipc/signals.c); the objects that are nothing else: events and timers; bindings to
+// Signals of objects that can be waited for, and who observes them (kernel/ipc/signals.c); the objects that are nothing else: events and timers; channels; bindings to
 // endpoints. docs/waiting.md tells what programs see.
 #ifndef KERNEL_SIGNALS_H
 #define KERNEL_SIGNALS_H
@@ -62,7 +62,18 @@ struct timer {
     nstime_t deadline, period, slack; // period 0: none
 };
 
-extern struct object_type event_type, timer_type, binding_type;
+// One end of a channel.
+struct channel {
+    struct object obj;
+    struct signals signals;
+    struct channel_pair *pair; // immutable
+    unsigned side;             // immutable: which end it is
+    /* the pair's lock: */
+    struct list_node messages; // for this end to read
+    uint32_t count;
+};
+
+extern struct object_type event_type, timer_type, binding_type, channel_type;
 void waitable_init_boot(void); // their types
 
 #endif

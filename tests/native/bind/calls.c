@@ -238,7 +238,9 @@ static void sides_die_in_any_order(void) {
         pthread_create(&t[1], NULL, signaller, NULL);
         pthread_create(&t[2], NULL, binder, (void *)0);
         pthread_create(&t[3], NULL, binder, (void *)1);
-        usleep(10000);
+        for (unsigned i = 0; i < 5000 && arrived == 0; i++)
+            usleep(1000);
+        usleep(5000);
         if (round % 4 == 1)
             CHECK_OK(inv_handle_close(endpoint));
         if (round % 4 == 2)

@@ -171,6 +171,33 @@ static void races_leave_a_timer_that_works(void) {
     CHECK_OK(inv_handle_close(shared));
 }
 
+// One processor's handler is under way for a deadline that another has just put off: FIRED does not come early.
+static atomic_uint turn;
+static void *set_near(void *arg) {
+    for (unsigned i = 0; i < 1500; i++) {
+        while (turn != 2 * i) {}
+        CHECK_OK(inv_timer_set(shared, now() + 2000, 0, 0));
+        turn = 2 * i + 1;
+    }
+    return NULL;
+}
+
+static void a_late_handler_is_ignored(void) {
+    pthread_t t;
+    CHECK_OK(inv_timer_create(test_job, &shared));
+    pthread_create(&t, NULL, set_near, NULL);
+    for (unsigned i = 0; i < 1500; i++) {
+        while (turn != 2 * i + 1) {}
+        for (volatile unsigned delay = 0; delay < i % 500 * 4; delay++) {}
+        CHECK_OK(inv_timer_set(shared, now() + 1000000 * MS, 0, 0));
+        for (volatile unsigned delay = 0; delay < 3000; delay++) {}
+        CHECK_STATUS(wait_fired(shared, 0), INV_ERR_TIMED_OUT);
+        turn = 2 * i + 2;
+    }
+    pthread_join(t, NULL);
+    CHECK_OK(inv_handle_close(shared));
+}
+
 int main(void) {
     test_begin();
     fires_once_and_not_early();
@@ -178,5 +205,6 @@ int main(void) {
     periods_are_counted_not_fired();
     errors_come_in_order();
     races_leave_a_timer_that_works();
+    a_late_handler_is_ignored();
     return test_end();
 }

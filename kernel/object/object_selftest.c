@@ -64,7 +64,7 @@ SELFTEST("object/handles_rights_shrink_and_generations_protect", handles_rights_
 static bool handle_table_grows_and_pays(void) {
     struct handle_table table;
     struct job *job;
-    inv_handle_t h[200];
+    inv_handle_t h;
 
     SELFTEST_CHECK(job_create(&root_job, &job) == INV_OK);
     handle_table_init(&table, job);
@@ -72,7 +72,7 @@ static bool handle_table_grows_and_pays(void) {
     for (unsigned i = 0; i < 200; i++) {
         struct object *o = probe_create(NULL);
         SELFTEST_CHECK(o != NULL);
-        inv_status_t status = handle_add(&table, o, 0, &h[i]);
+        inv_status_t status = handle_add(&table, o, 0, &h);
         SELFTEST_CHECK(status == (i < 150 ? INV_OK : INV_ERR_QUOTA));
         if (status != INV_OK)
             object_put(o);

@@ -235,6 +235,8 @@ void slab_free(struct slab_cache *c, void *p) {
     DEBUG_ASSERT(slab_of(c, p));
     slab_check_freed(c, p);
     kasan_poison(p, c->object_size, KASAN_FREED);
+    if (unlikely(slab_check_leak(c)))
+        return;
     irq_flags_t irq = arch_irq_save();
     struct slab_magazine *m = &this_cpu()->slab_magazines[c->index];
     *(void **)p = m->head;

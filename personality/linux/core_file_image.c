@@ -207,7 +207,7 @@ static void family(int32_t *parent, int32_t *group, int32_t *session) {
     spin_unlock(&linux_tree_lock);
 }
 
-static void status_note(struct core *c, struct linux_thread *t, int signal) {
+static noinline_fn void status_note(struct core *c, struct linux_thread *t, int signal) {
     struct linux_process *p = t->process;
     struct note_status n = {.signo = signal, .signal = (int16_t)signal, .float_valid = 1, .pid = t->pid->number};
     struct linux_usage usage;
@@ -238,7 +238,7 @@ static void float_notes(struct core *c, struct linux_thread *t) {
         note_add(c, "LINUX", NT_XSTATE, area, size);
 }
 
-static void process_note(struct core *c) {
+static noinline_fn void process_note(struct core *c) {
     struct linux_process *p = linux_current_process();
     struct note_process n = {.letter = 'R', .nice = (char)linux_current()->nice, .pid = p->number};
     vaddr_t start = c->as->layout.arg_start, end = c->as->layout.arg_end;
@@ -257,10 +257,12 @@ static void process_note(struct core *c) {
 }
 
 static void auxv_note(struct core *c) {
-    uint64_t pairs[2 * AUXV_MAX];
-    size_t n = linux_auxv_read(c->as, pairs, AUXV_MAX);
+    uint64_t *pairs = kmalloc(2 * AUXV_MAX * sizeof(*pairs));
 
-    note_add(c, "CORE", NT_AUXV, pairs, n * 16);
+    c->notes.failed |= pairs == NULL;
+    if (pairs != NULL)
+        note_add(c, "CORE", NT_AUXV, pairs, linux_auxv_read(c->as, pairs, AUXV_MAX) * 16);
+    kfree(pairs);
 }
 
 // Where which file is mapped: numbers first, names behind.

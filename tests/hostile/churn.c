@@ -6,7 +6,7 @@
 // /proc/invar/objects and /proc/invar/accounts whether what the load took has come back: object by object, to what it was after
 // a short round of the same.
 //
-//   churn [--seed S] [--seconds T] [--only ACT]
+//   churn [--seed S] [--seconds T] [--only ACT] [--settle MS]      settle: how long what was taken has for coming back
 #define _GNU_SOURCE
 #include "churn.h"
 #include "sentinel.h"
@@ -37,6 +37,7 @@ static uint64_t seed = 1;
 static int workers;
 static uint64_t deaths;
 static const char *only; // the one act that is done
+static int64_t settle_ms = SETTLE_MS;
 
 // --- what the machine holds ---
 
@@ -254,7 +255,7 @@ static const char *round_run(int64_t milliseconds) {
 // Waits until no more is held than before.
 static const char *settled(const struct holding *before) {
     struct holding now;
-    int64_t deadline = now_ms() + SETTLE_MS;
+    int64_t deadline = now_ms() + settle_ms;
     const char *more;
     do {
         usleep(100000);
@@ -278,6 +279,8 @@ int main(int argc, char **argv) {
             seed = strtoull(argv[i + 1], NULL, 0);
         } else if (strcmp(argv[i], "--only") == 0) {
             only = argv[i + 1];
+        } else if (strcmp(argv[i], "--settle") == 0) {
+            settle_ms = atoll(argv[i + 1]);
         }
     }
     board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -5,7 +5,7 @@
 // judge replaces workers that died or got stuck, and in the end asks the sentinel, and looks whether the memory has
 // come back.
 //
-//   fuzz --seed S --calls N --seconds T [--tally 1]      tally: what each call came to
+//   fuzz --seed S --calls N --seconds T [--tally 1] [--all 1]      tally: what each call came to; all: fewer than N calls are a failure
 //   fuzz --check 1                                       compares the table with the system's calls, and makes none
 //
 // Even workers are an ordinary user and try everything; odd ones are root and leave out what root may rightly do to the
@@ -432,7 +432,7 @@ static const char *memory_back(long before) {
 int main(int argc, char **argv) {
     uint64_t wanted = 50000;
     int64_t seconds = 12;
-    bool tally = false;
+    bool tally = false, all = false;
     struct worker workers[WORKERS] = {0};
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t number = strtoull(argv[i + 1], NULL, 0);
@@ -444,6 +444,8 @@ int main(int argc, char **argv) {
             seconds = (int64_t)number;
         } else if (strcmp(argv[i], "--tally") == 0) {
             tally = number != 0;
+        } else if (strcmp(argv[i], "--all") == 0) {
+            all = number != 0;
         } else if (strcmp(argv[i], "--check") == 0) {
             return table_check() != 0;
         }
@@ -465,6 +467,9 @@ int main(int argc, char **argv) {
     long before = memory_free();
     int64_t start = now_ms();
     verdict("workers", workers_run(workers, wanted, start + seconds * 1000));
+    if (all) {
+        verdict("all-calls", board->made >= wanted ? NULL : "the time was over before all calls were made");
+    }
     verdict("end", workers_stop(workers));
     strays_kill();
     printf("%lld ms, %llu workers died, %llu were stuck, the judge's longest round took %lld ms\n",

@@ -25,7 +25,7 @@ hostile   90 yes tests/hostile/run
 busybox   75 yes tests/busybox/run
 programs  90 yes tests/programs/run
 bench     90 yes tests/bench/run
-release 5400 no  tests/release/run
+release 12600 no  tests/release/run
 '
 
 fail() {

@@ -33,6 +33,7 @@ typedef uint64_t nstime_t; // nanoseconds: a duration, or a point on the monoton
 #define section_named(name)     __attribute__((section(name), used))
 #define always_inline           inline __attribute__((always_inline))
 #define cold_fn                 __attribute__((cold))
+#define noinline_fn             __attribute__((noinline)) // its frame is not its caller's
 #define likely(x)               __builtin_expect(!!(x), 1)
 #define unlikely(x)             __builtin_expect(!!(x), 0)
 

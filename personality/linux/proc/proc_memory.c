@@ -146,7 +146,7 @@ void proc_show_auxv(struct proc_text *t, const struct proc_node *n) {
 
     if (as == NULL)
         return;
-    uint64_t pairs[2 * 64];
-    proc_append(t, (const char *)pairs, 16 * linux_auxv_read(as, pairs, 64));
+    uint64_t pairs[2 * 48]; // twice as many as there are
+    proc_append(t, (const char *)pairs, 16 * linux_auxv_read(as, pairs, 48));
     aspace_put(as);
 }

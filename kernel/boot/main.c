@@ -15,6 +15,7 @@
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>
+#include <kernel/region.h>
 #include <kernel/slab.h>
 #include <kernel/status.h>
 #include <kernel/time.h>
@@ -98,6 +99,7 @@ noreturn_fn void kernel_main(void) {
     vm_init_boot();
     epoch_init();
     ipc_init_boot();
+    region_init_boot();
     process_init_boot();
     boot_mark(BOOT_MARK_OBJECTS);
     platform_init();

@@ -14,6 +14,7 @@
 #include <kernel/namespace.h>
 #include <kernel/native_calls.h>
 #include <kernel/process.h>
+#include <kernel/region.h>
 #include <kernel/trace.h>
 #include <kernel/vmo.h>
 

@@ -6,7 +6,7 @@ obj-y += slab.c kmalloc.c
 obj-y += kspace.c kstack.c
 obj-y += shootdown.c
 obj-y += vmo.c vmo_slots.c vmo_copy.c vmo_unmap.c vmo_calls.c
-obj-y += aspace.c mapping.c mapping_gap.c fault.c fork.c remap.c access.c oom.c
+obj-y += aspace.c mapping.c mapping_gap.c fault.c fork.c remap.c access.c oom.c region.c
 obj-y += memory_commands.c owners.c
 
 obj-$(CONFIG_DEBUG) += page_check.c planted_leak.c test/failure_selftest.c test/audit_selftest.c

@@ -109,6 +109,8 @@ void file_put(struct file *f) {
         atomic_fetch_sub_explicit(&f->inode->readers, 1, memory_order_release);
     if ((holds & FILE_HOLDS_DENY_WRITE) != 0)
         inode_allow_write(f->inode);
+    if (unlikely(holds & FILE_HOLDS_TREE))
+        mount_dissolve(f->path.mount);
     path_put(&f->path);
     job_uncharge(f->job, JOB_MEMORY, sizeof(struct file));
     object_put(&f->job->obj);

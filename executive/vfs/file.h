@@ -14,6 +14,7 @@
 #define FILE_HOLDS_LOCKS      (1u << 3) // record locks may belong to it
 #define FILE_HOLDS_READER     (1u << 4) // a reader's count of the inode
 #define FILE_HOLDS_LEASE      (1u << 5) // a lease may belong to it
+#define FILE_HOLDS_TREE       (1u << 6) // the mounts below its path, while they are attached nowhere
 
 void file_cache_init(void);
 // One count, no operations run yet. Takes over path's counts on success. NO_MEMORY, QUOTA.
@@ -25,6 +26,8 @@ static inline bool file_try_get(struct file *f) {
             return true;
     return false;
 }
+// The same for O_PATH: nothing can be done by it but walk from it. Takes over path's counts in any case.
+must_check inv_status_t file_alloc_path_only(struct path *path, struct file **out);
 // Counts a writer of the inode and of the mount in. READ_ONLY, TEXT_BUSY.
 must_check inv_status_t file_hold_writer(struct file *f);
 // A descriptor of it was closed: the driver's flush, the owner's record locks.

@@ -46,6 +46,8 @@ struct mount {
     struct list_node peer_node;         // in group's members, or master's slaves
     bool unbindable;
     bool fresh;            // made by the call that holds the lock: not seen by its own propagation
+    bool apart;            // top of a tree that a descriptor holds, until it is attached
+    bool was_writable;     // made read-only by the call that holds the lock
     bool leaving;          // to be taken off by the call that holds the lock
     struct mount *copy;    // for the length of a copy: of this mount
     struct list_node work; // on a list of the call that holds the lock
@@ -97,6 +99,7 @@ must_check inv_status_t mount_init_root(const struct fs_type *type,
 const struct fs_type *fs_find(const char *name);                // NULL: not registered
 // Calls fn for each mount of sb, with the superblocks' lock held (spinning), until it returns false.
 void superblock_for_each_mount(struct superblock *sb, bool (*fn)(struct mount *m, void *arg), void *arg);
+void mount_dissolve(struct mount *m); // mount_fd.c: its tree goes if it is attached nowhere
 // mount.c, for mount_tree.c: the table's chain of a place.
 struct mount *_Atomic *mount_bucket(const struct mount *parent, const struct dentry *d);
 

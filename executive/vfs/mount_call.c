@@ -171,12 +171,12 @@ static inv_status_t mount_bind(const struct vfs_caller *c, const struct path *wh
 
 static inv_status_t move_check(const struct path *at, const struct path *from) {
     struct mount *m = from->mount;
-    if (!mount_in_tree(m) || !vfs_path_is_mount(from) || m->parent == NULL)
+    if ((m->parent != NULL ? !mount_in_tree(m) : !m->apart) || !vfs_path_is_mount(from))
         return INV_ERR_INVALID;
     if (inode_is(path_inode(at), MODE_DIRECTORY) != inode_is(path_inode(from), MODE_DIRECTORY))
         return INV_ERR_INVALID;
     struct mount *parent = m->parent;
-    if (parent->group != NULL || (at->mount->group != NULL && mount_tree_unbindable(m)))
+    if ((parent != NULL && parent->group != NULL) || (at->mount->group != NULL && mount_tree_unbindable(m)))
         return INV_ERR_INVALID; // what happens on a shared mount would have to happen on its peers, which have it, too
     return mount_below(at->mount, m) ? INV_ERR_LOOP : INV_OK;
 }
@@ -240,7 +240,9 @@ static inv_status_t change_type(const struct path *at, unsigned flags) {
     if (!vfs_path_is_mount(at) || (type & ~MOUNT_PROPAGATION) != 0 || (type & (type - 1)) != 0)
         return INV_ERR_INVALID;
     mounts_lock();
-    inv_status_t s = mount_change_propagation(at->mount, type, (flags & MOUNT_RECURSIVE) != 0);
+    inv_status_t s = INV_ERR_INVALID; // what is taken off has no peers any more
+    if (mount_in_use(at->mount))
+        s = mount_change_propagation(at->mount, type, (flags & MOUNT_RECURSIVE) != 0);
     mounts_unlock();
     return s;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright The Invar Authors
 //
-// The steps of mount's calls (mount_call.c) that the calls on mounts as descriptors (mount_fd.c) take as well. Private to executive/vfs; thread context.
+// The steps of mount's calls (mount_call.c) that the calls on mounts as descriptors (mount_fd.c, mount_config.c) take as well. Private to executive/vfs; thread context.
 #ifndef VFS_MOUNT_CALL_H
 #define VFS_MOUNT_CALL_H
 
@@ -16,6 +16,8 @@ must_check inv_status_t superblock_reconfigure(struct superblock *sb, unsigned f
 // A new mount of a kind of file system, attached nowhere. NO_DEVICE, the file system's errors, NO_MEMORY.
 must_check inv_status_t mount_make(const char *type, const char *source, unsigned flags, unsigned own,
                                    const char *options, struct mount **out);
+// mount_fd.c: a file that holds a new mount of sb, as mount_open_tree's. NO_MEMORY.
+must_check inv_status_t mount_open_new(struct superblock *sb, const char *source, unsigned own, struct file **out);
 // Attaches top, which is attached nowhere and is taken over in any case.
 must_check inv_status_t mount_put_on(struct mount *top, const struct path *where);
 // A copy of what is at from. The mounts' lock held. INVALID: not to be bound; NO_MEMORY.

@@ -56,6 +56,12 @@ bool mount_in_tree(const struct mount *m) {
     return mount_below(m, tree_root);
 }
 
+bool mount_in_use(const struct mount *m) {
+    while (m->parent != NULL)
+        m = m->parent;
+    return m == tree_root || m->apart;
+}
+
 struct mount *mount_skip(struct mount *m, const struct mount *top) {
     while (m != top) {
         struct mount *parent = m->parent;
@@ -310,6 +316,11 @@ static void tree_settled(struct mount *top) {
         m->fresh = false;
 }
 
+void mount_set_apart(struct mount *top) {
+    tree_settled(top);
+    top->apart = true;
+}
+
 // Attaches a copy beneath what may be mounted in its place.
 static void attach_beneath(struct mount *top, const struct path *at) {
     struct mount *over = mounted_at(at->mount, at->dentry);
@@ -334,7 +345,7 @@ inv_status_t mount_graft(struct mount *top, const struct path *at, struct list_n
         s = mount_tree_share(top, &shared);
         if (s != INV_OK)
             return s;
-        while (!list_empty(&shared) && top->parent == NULL)
+        while (!list_empty(&shared) && top->parent == NULL && !top->apart)
             list_remove(shared.next); // it goes as a whole if this fails
         s = copies_make(top, at, &copies);
     }
@@ -355,6 +366,7 @@ inv_status_t mount_graft(struct mount *top, const struct path *at, struct list_n
     else
         attach_one(top, at->mount, at->dentry);
     tree_settled(top);
+    top->apart = false;
     while (!list_empty(&copies)) {
         struct mount *c = list_first(&copies, struct mount, work);
         struct path place = c->work_at;

@@ -18,6 +18,7 @@ void mountpoint_unlock(const struct path *at);
 
 // --- the tree ---
 bool mount_in_tree(const struct mount *m); // the one that processes see, not one that was taken off or never put on
+bool mount_in_use(const struct mount *m);  // in that tree, or in one that a descriptor holds
 // The next of the tree below top, parents first; NULL: that was the last. The second leaves out what is mounted on m.
 struct mount *mount_next(struct mount *m, const struct mount *top);
 struct mount *mount_skip(struct mount *m, const struct mount *top);
@@ -36,6 +37,8 @@ enum copy_kind {
 // A copy of m's part below root, attached nowhere; recursive: with what is mounted there, but unbindable mounts. NO_MEMORY.
 must_check inv_status_t mount_copy(struct mount *m, struct dentry *root, enum copy_kind kind, bool recursive,
                                    struct mount **out);
+// A copy, or a new mount, is a descriptor's from now on.
+void mount_set_apart(struct mount *top);
 // A tree that is attached nowhere is given up, to *waste.
 void mount_discard(struct mount *top, struct list_node *waste);
 // Attaches the tree at top (fresh, or taken from its place if it has one) to *at, and copies of it wherever events on at's mount happen too. The lock is

@@ -89,6 +89,15 @@ static void file_hold_reader(struct file *f) {
 
 static const struct file_ops path_only_ops; // O_PATH: nothing works
 
+inv_status_t file_alloc_path_only(struct path *path, struct file **out) {
+    inv_status_t s = file_alloc(path, O_PATH_, out);
+    if (s == INV_OK)
+        (*out)->ops = &path_only_ops;
+    else
+        path_put(path);
+    return s;
+}
+
 // The last part: p is found and permitted. Takes over p's counts in any case.
 static inv_status_t open_file(const struct open_request *r, struct path *p, struct file **out) {
     struct file *f;

@@ -35,5 +35,9 @@ inv_status_t mount_options_each(const char *text, mount_option_fn apply, void *a
             s = apply(one, value, arg);
         text += n + (comma != NULL);
     }
-    return s;
+    return s == INV_ERR_NOT_FOUND || s == INV_ERR_WRONG_TYPE ? INV_ERR_INVALID : s;
+}
+
+inv_status_t fs_takes_no_option(const char *key, const char *value) {
+    return INV_ERR_NOT_FOUND;
 }

@@ -157,44 +157,55 @@ static inv_status_t option_size(const char *text, uint64_t of, uint64_t *out) {
     return INV_OK;
 }
 
-static inv_status_t option_apply(const char *key, const char *value, void *arg) {
-    struct tmpfs_options *o = arg;
+// Limits: of pages, or of bytes (also in % of memory).
+static inv_status_t option_limit(const char *value, bool bytes, uint64_t *out) {
     struct page_stats stats;
     uint64_t n;
-    if (value == NULL) // flags that Linux takes and that change nothing here
-        return strcmp(key, "inode64") == 0 || strcmp(key, "inode32") == 0 ? INV_OK : INV_ERR_INVALID;
     page_get_stats(&stats);
-    if (strcmp(key, "size") == 0 || strcmp(key, "nr_blocks") == 0) {
-        bool bytes = key[0] == 's';
-        inv_status_t s = option_size(value, bytes ? stats.total * PAGE_SIZE : 0, &n);
-        if (s != INV_OK)
-            return s;
-        o->page_limit = n == 0 ? UINT64_MAX : bytes ? n / PAGE_SIZE + (n % PAGE_SIZE != 0) : n;
-        return INV_OK;
-    }
-    if (strcmp(key, "nr_inodes") == 0) {
-        inv_status_t s = option_size(value, 0, &n);
-        if (s == INV_OK)
-            o->inode_limit = n == 0 ? UINT64_MAX : n;
-        return s;
-    }
-    if (strcmp(key, "mode") == 0) {
-        inv_status_t s = mount_option_number(value, 8, UINT32_MAX, &o->mode);
-        o->mode &= 07777;
-        return s;
-    }
+    inv_status_t s = option_size(value, bytes ? stats.total * PAGE_SIZE : 0, &n);
+    if (s == INV_OK)
+        *out = n == 0 ? UINT64_MAX : bytes ? n / PAGE_SIZE + (n % PAGE_SIZE != 0) : n;
+    return s;
+}
+
+static bool is_one_of(const char *text, const char *const *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, list[i]) == 0)
+            return true;
+    return false;
+}
+
+static inv_status_t option_apply(const char *key, const char *value, void *arg) {
+    static const char *const flags[] = {"inode64", "inode32"}; // that Linux takes and that change nothing here
+    static const char *const valued[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "huge", "mpol"};
+    static const char *const huge[] = {"never", "always", "within_size", "advise"};
+    struct tmpfs_options *o = arg;
+    if (is_one_of(key, flags, ARRAY_SIZE(flags)))
+        return value == NULL ? INV_OK : INV_ERR_WRONG_TYPE;
+    if (!is_one_of(key, valued, ARRAY_SIZE(valued)))
+        return INV_ERR_NOT_FOUND;
+    if (value == NULL)
+        return INV_ERR_INVALID;
+    if (strcmp(key, "size") == 0 || strcmp(key, "nr_blocks") == 0)
+        return option_limit(value, key[0] == 's', &o->page_limit);
+    if (strcmp(key, "nr_inodes") == 0)
+        return option_limit(value, false, &o->inode_limit);
     if (strcmp(key, "uid") == 0)
         return mount_option_number(value, 10, UINT32_MAX - 1, &o->uid);
     if (strcmp(key, "gid") == 0)
         return mount_option_number(value, 10, UINT32_MAX - 1, &o->gid);
     if (strcmp(key, "huge") == 0) // there are no huge pages: what is asked for is as good as never
-        return strcmp(value, "never") == 0 || strcmp(value, "always") == 0 || strcmp(value, "within_size") == 0 ||
-                       strcmp(value, "advise") == 0
-                   ? INV_OK
-                   : INV_ERR_INVALID;
-    if (strcmp(key, "mpol") == 0)
+        return is_one_of(value, huge, ARRAY_SIZE(huge)) ? INV_OK : INV_ERR_INVALID;
+    if (strcmp(key, "mode") != 0)
         return INV_OK;
-    return INV_ERR_INVALID;
+    inv_status_t s = mount_option_number(value, 8, UINT32_MAX, &o->mode);
+    o->mode &= 07777;
+    return s;
+}
+
+static inv_status_t tmpfs_check_option(const char *key, const char *value) {
+    struct tmpfs_options ignored = {0};
+    return option_apply(key, value, &ignored);
 }
 
 inv_status_t tmpfs_super_make(struct superblock *sb, unsigned flags, const char *options) {
@@ -302,4 +313,5 @@ struct fs_type tmpfs_type = {
     .statfs = tmpfs_statfs,
     .remount = tmpfs_remount,
     .show_options = tmpfs_show_options,
+    .check_option = tmpfs_check_option,
 };

@@ -391,26 +391,6 @@ struct clone_args { // clone3's, version 2
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
-// Copies a structure whose size the caller states: shorter ones are filled with zeros, longer ones must be zero beyond what is known (E2BIG).
-static int64_t sized_copy(void *to, size_t known, uint64_t user, uint64_t size) {
-    uint64_t words[16];
-
-    memset(to, 0, known);
-    if (arch_copy_from_user(to, (const void user_ptr *)user, MIN(size, known)) != INV_OK)
-        return -LINUX_EFAULT;
-    for (uint64_t at = known; at < size;) {
-        uint64_t n = MIN(size - at, sizeof(words));
-        memset(words, 0, sizeof(words));
-        if (arch_copy_from_user(words, (const void user_ptr *)(user + at), n) != INV_OK)
-            return -LINUX_EFAULT;
-        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-            if (words[i] != 0)
-                return -LINUX_E2BIG;
-        at += n;
-    }
-    return 0;
-}
-
 static int64_t clone3_check(const struct clone_args *a) {
     if (a->set_tid_size > 32 || (a->set_tid == 0) != (a->set_tid_size == 0))
         return -LINUX_EINVAL;
@@ -456,7 +436,7 @@ int64_t linux_clone3(struct arch_frame *f) {
         return -LINUX_E2BIG;
     if (size < 64)
         return -LINUX_EINVAL;
-    int64_t result = sized_copy(&a, sizeof(a), user, size);
+    int64_t result = linux_struct_get(&a, sizeof(a), user, size);
     if (result == 0)
         result = clone3_check(&a);
     if (result == 0 && a.set_tid_size != 0 &&

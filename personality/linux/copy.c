@@ -7,6 +7,7 @@
 #include <arch/usercopy.h>
 #include <kernel/boot.h>
 #include <kernel/slab.h>
+#include <kernel/string.h>
 
 static struct slab_cache path_cache;
 
@@ -36,6 +37,25 @@ void linux_path_put(struct linux_path *p) {
     if (p->text != NULL)
         slab_free(&path_cache, p->text);
     p->text = NULL;
+}
+
+int64_t linux_struct_get(void *to, size_t known, uint64_t user, uint64_t size) {
+    uint64_t words[16];
+
+    memset(to, 0, known);
+    if (arch_copy_from_user(to, (const void user_ptr *)user, MIN(size, known)) != INV_OK)
+        return -LINUX_EFAULT;
+    for (uint64_t at = known; at < size;) {
+        uint64_t n = MIN(size - at, sizeof(words));
+        memset(words, 0, sizeof(words));
+        if (arch_copy_from_user(words, (const void user_ptr *)(user + at), n) != INV_OK)
+            return -LINUX_EFAULT;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+            if (words[i] != 0)
+                return -LINUX_E2BIG;
+        at += n;
+    }
+    return 0;
 }
 
 int64_t linux_timespec_get(uint64_t user, nstime_t *out_duration) {

@@ -62,23 +62,6 @@ struct open_how {
     uint64_t flags, mode, resolve;
 };
 
-// A structure that may be longer than we know, if the rest is zero.
-static int64_t open_how_get(uint64_t user, uint64_t size, struct open_how *how) {
-    if (size < sizeof(*how))
-        return -LINUX_EINVAL;
-    if (size > PAGE_SIZE)
-        return -LINUX_E2BIG;
-    for (uint64_t at = sizeof(*how); at < size; at += sizeof(uint64_t)) {
-        uint64_t rest = 0;
-        if (arch_copy_from_user(&rest, (const void user_ptr *)(uintptr_t)(user + at), MIN(size - at, sizeof(rest))) !=
-            INV_OK)
-            return -LINUX_EFAULT;
-        if (rest != 0)
-            return -LINUX_E2BIG;
-    }
-    return arch_copy_from_user(how, (const void user_ptr *)(uintptr_t)user, sizeof(*how)) == INV_OK ? 0 : -LINUX_EFAULT;
-}
-
 #define RESOLVE_BENEATH 0x08u
 #define RESOLVE_IN_ROOT 0x10u
 #define RESOLVE_CACHED  0x20u
@@ -105,7 +88,12 @@ static int64_t open_how_check(const struct open_how *how) {
 int64_t linux_openat2(struct arch_frame *f) {
     struct open_how how;
     unsigned walk = 0;
-    int64_t result = open_how_get(LINUX_ARG(f, 2), LINUX_ARG(f, 3), &how);
+    uint64_t size = LINUX_ARG(f, 3);
+    if (size < sizeof(how))
+        return -LINUX_EINVAL;
+    if (size > PAGE_SIZE)
+        return -LINUX_E2BIG;
+    int64_t result = linux_struct_get(&how, sizeof(how), LINUX_ARG(f, 2), size);
     if (result == 0)
         result = open_how_check(&how);
     if (result != 0)

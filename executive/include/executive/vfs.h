@@ -262,10 +262,13 @@ struct fs_type {
     inv_status_t (*statfs)(struct superblock *sb, struct fs_statistics *out);
     inv_status_t (*remount)(struct superblock *sb, unsigned flags, const char *options);
     void (*show_options)(struct superblock *sb, char *buffer, size_t size);
+    // Would it take this option? NOT_FOUND (there is none), WRONG_TYPE (it takes no value), INVALID. NULL: it says so when all are there.
+    inv_status_t (*check_option)(const char *key, const char *value);
     struct superblock *shared; // every mount shows this one tree (devtmpfs); NULL: each mount makes its own
     struct list_node node;
 };
 void fs_register(struct fs_type *type);
+inv_status_t fs_takes_no_option(const char *key, const char *value);         // for check_option: NOT_FOUND
 void fs_for_each(bool (*fn)(const struct fs_type *t, void *arg), void *arg); // for /proc/filesystems
 // Makes type's one tree, which every mount of it shows from now on, and a mount of it that is in no tree: for files that calls of their own reach.
 // *out_root is counted. NO_MEMORY. Boot.

@@ -87,6 +87,8 @@ bool linux_signal_pending(void);
 struct linux_timespec {
     int64_t seconds, nanoseconds;
 };
+// A structure whose size the caller states: a shorter one is filled with zeros, a longer one must be zero beyond what is known. EFAULT, E2BIG.
+int64_t linux_struct_get(void *to, size_t known, uint64_t user, uint64_t size);
 int64_t linux_timespec_get(uint64_t user, nstime_t *out_duration); // EFAULT, EINVAL
 int64_t linux_timespec_check(const struct linux_timespec *ts,
                              nstime_t *out_duration); // EINVAL. Too long to count: NSTIME_NEVER

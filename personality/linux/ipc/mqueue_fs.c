@@ -411,7 +411,8 @@ static inv_status_t mqueue_mount(const struct fs_type *type, const char *source,
     return sb->root != NULL ? INV_OK : INV_ERR_NO_MEMORY;
 }
 
-static struct fs_type mqueue_type = {.name = "mqueue", .mount = mqueue_mount, .inode_delete = inode_delete};
+static struct fs_type mqueue_type = {
+    .name = "mqueue", .mount = mqueue_mount, .inode_delete = inode_delete, .check_option = fs_takes_no_option};
 
 static inv_status_t mqueue_init(void) {
     mutex_init(&mq_lock, LOCK_RANK_IPC_TABLE);

@@ -354,8 +354,12 @@ static inv_status_t proc_statfs(struct superblock *sb, struct fs_statistics *out
     return INV_OK;
 }
 
-static struct fs_type proc_type = {
-    .name = "proc", .uncached = true, .mount = proc_mount, .inode_delete = proc_inode_delete, .statfs = proc_statfs};
+static struct fs_type proc_type = {.name = "proc",
+                                   .uncached = true,
+                                   .mount = proc_mount,
+                                   .inode_delete = proc_inode_delete,
+                                   .statfs = proc_statfs,
+                                   .check_option = fs_takes_no_option};
 
 static inv_status_t proc_init(void) {
     fs_register(&proc_type);

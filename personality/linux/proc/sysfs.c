@@ -284,8 +284,11 @@ static inv_status_t sysfs_mount(const struct fs_type *type, const char *source, 
     return proc_super_make(sb, &root_entry, SYSFS_MAGIC);
 }
 
-static struct fs_type sysfs_type = {
-    .name = "sysfs", .uncached = true, .mount = sysfs_mount, .inode_delete = proc_inode_delete};
+static struct fs_type sysfs_type = {.name = "sysfs",
+                                    .uncached = true,
+                                    .mount = sysfs_mount,
+                                    .inode_delete = proc_inode_delete,
+                                    .check_option = fs_takes_no_option};
 
 static inv_status_t sysfs_init(void) {
     fs_register(&sysfs_type);

@@ -365,9 +365,10 @@ static void others(void) {
     int tree = MUST(fs_mount(fd, 0, 0));
     MUST(attach(tree, "m"));
     say_mount("devpts", "m");
+    say_call("devpts: umount, its descriptor open", umount("m"));
+    close(tree);
     say_call("devpts: umount", umount("m"));
     close(fd);
-    close(tree);
     fd = MUST(fs_open("sysfs", 0));
     say_call("sysfs: an unknown option", flag(fd, "nothing"));
     say_log("sysfs: log", fd);
@@ -400,5 +401,6 @@ int main(void) {
     picking();
     others();
     say_child("user", as_user);
+    while (umount2("m", MNT_DETACH) == 0) {}
     return 0;
 }

@@ -125,6 +125,7 @@ static inv_status_t bind_path(struct unix_socket *u, const struct vfs_caller *c,
     const char *text = (const char *)n->bytes + UNIX_PATH_OFFSET;
     uint32_t mode = u->base.file != NULL ? u->base.file->inode->mode & 07777u : 0777u;
     struct path path;
+    mode &= ~(uint32_t)c->fs->umask; // also where a folder's default list would take its place
     inv_status_t s = vfs_mknod_path(c, AT_FDCWD_, text, MODE_SOCKET | mode, 0, &path);
     if (s != INV_OK)
         return s == INV_ERR_EXISTS ? INV_ERR_ADDRESS_IN_USE : s;

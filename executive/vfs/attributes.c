@@ -4,6 +4,7 @@
 // Attributes of files: stat, and the changes of chmod, chown, utimes and truncate with their rules. Thread context.
 // Locking: the inode's lock for reading and changing together what stands under it.
 
+#include "acl.h"
 #include "file.h"
 #include "inode.h"
 
@@ -136,6 +137,8 @@ static inv_status_t setattr_locked(struct inode *i, struct token *who, struct in
         s = i->ops->setattr(i, a);
     else if ((a->valid & ATTR_SIZE) != 0)
         s = INV_ERR_INVALID;
+    if (s == INV_OK && (a->valid & ATTR_MODE) != 0)
+        s = acl_follow_mode(i, a->mode);
     if (s == INV_OK)
         apply(i, who, a);
     return s;

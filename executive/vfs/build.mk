@@ -2,7 +2,7 @@
 # Copyright The Invar Authors
 
 obj-y += io.c inode.c permission.c attributes.c
-obj-y += dentry.c walk.c mount.c mount_tree.c mount_group.c mount_call.c mount_show.c mount_fd.c mount_config.c names.c rename.c path_name.c xattr.c
+obj-y += dentry.c walk.c mount.c mount_tree.c mount_group.c mount_call.c mount_show.c mount_fd.c mount_config.c names.c rename.c path_name.c xattr.c acl.c
 obj-y += file.c open.c readdir.c fd_table.c fs_context.c
 obj-y += user_account.c
 obj-y += anonymous.c async.c pipe.c poll.c lock.c lease.c memory_file.c

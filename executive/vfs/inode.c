@@ -19,6 +19,7 @@
 #include <kernel/string.h>
 #include <kernel/time.h>
 
+#include "acl.h"
 #include "file.h"
 #include "inode.h"
 
@@ -86,6 +87,7 @@ void inode_put(struct inode *i) {
         i->superblock->type->inode_delete(i);
     DEBUG_ASSERT(list_empty(&i->locks) && i->pipe == NULL);
     inode_free_xattrs(i);
+    acl_free_all(i);
     if (i->vmo != NULL)
         vmo_put(i->vmo);
     job_uncharge(i->job, JOB_MEMORY, sizeof(struct inode));

@@ -11,6 +11,9 @@ void inode_cache_init(void);
 static inline bool inode_is(const struct inode *i, uint32_t type) {
     return (i->mode & MODE_FMT) == type;
 }
+static inline bool inode_has_acl(const struct inode *i) {
+    return atomic_load_explicit(&i->acl, memory_order_relaxed) != NULL;
+}
 int timestamp_compare(const struct timestamp *a, const struct timestamp *b);
 // Reads and readlinks: moves the access time by the rules of relatime; flags of the mount concerned.
 void inode_touch_atime(struct inode *i, unsigned mount_flags);
@@ -29,6 +32,9 @@ void inode_allow_write(struct inode *i);
 
 // xattr.c: a change takes file capabilities away, as it takes set-id bits. Lock held.
 void inode_drop_capabilities(struct inode *i);
+// Memory for attributes, paid by the inode's job and taken off its superblock's limit. NO_SPACE, NO_MEMORY, QUOTA.
+must_check inv_status_t inode_xattr_charge(struct inode *i, size_t bytes);
+void inode_xattr_uncharge(struct inode *i, size_t bytes);
 void inode_free_xattrs(struct inode *i); // the last reference is gone
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <kernel/string.h>
 
+#include "acl.h"
 #include "inode.h"
 #include "walk.h"
 
@@ -71,7 +72,7 @@ inv_status_t vfs_mkdir(const struct vfs_caller *c, int dirfd, const char *path, 
         s = permission_create(n.walk.at.dentry, c->token);
     if (s == INV_OK) {
         const struct inode_ops *ops = n.dir->ops;
-        mode &= (0777u | MODE_STICKY) & ~(uint32_t)c->fs->umask;
+        mode = acl_new_mode(n.dir, mode & (0777u | MODE_STICKY), c->fs->umask);
         s = ops->mkdir == NULL
                 ? INV_ERR_NOT_PERMITTED
                 : ops->mkdir(n.dir, n.walk.last.text, n.walk.last.length, mode | MODE_DIRECTORY, c->token, &made);
@@ -99,7 +100,7 @@ inv_status_t vfs_mknod_path(const struct vfs_caller *c, int dirfd, const char *p
         s = permission_create(n.walk.at.dentry, c->token);
     if (s == INV_OK) {
         const struct inode_ops *ops = n.dir->ops;
-        mode = type | (mode & 07777u & ~(uint32_t)c->fs->umask);
+        mode = type | acl_new_mode(n.dir, mode & 07777u, c->fs->umask);
         bool whiteout = type == MODE_CHARACTER && rdev == 0; // stands for nothing: anybody may make it
         if ((device && !whiteout && !token_capable(c->token, CAP_MKNOD)) || ops->create == NULL)
             s = INV_ERR_NOT_PERMITTED;

@@ -7,6 +7,7 @@
 
 #include <executive/device.h>
 
+#include "acl.h"
 #include "file.h"
 #include "inode.h"
 #include "walk.h"
@@ -181,7 +182,9 @@ static inv_status_t create_locked(struct open_request *r, struct walk *w, struct
         return s;
     s = permission_create(w->at.dentry, r->caller->token);
     if (s == INV_OK)
-        s = dir->ops->create(dir, w->last.text, w->last.length, r->mode | MODE_REGULAR, 0, r->caller->token, &made);
+        s = dir->ops->create(dir, w->last.text, w->last.length,
+                             acl_new_mode(dir, r->mode, r->caller->fs->umask) | MODE_REGULAR, 0, r->caller->token,
+                             &made);
     mount_write_end(w->at.mount);
     if (s == INV_OK) {
         dentry_instantiate(d, made);
@@ -283,7 +286,7 @@ static inv_status_t tmpfile_make(struct open_request *r, const struct path *dir,
         s = INV_ERR_OP_NOT_SUPPORTED;
     if (s == INV_OK) {
         mutex_lock(&d->lock);
-        s = d->ops->tmpfile(d, r->mode | MODE_REGULAR, r->caller->token, out);
+        s = d->ops->tmpfile(d, acl_new_mode(d, r->mode, r->caller->fs->umask) | MODE_REGULAR, r->caller->token, out);
         mutex_unlock(&d->lock);
     }
     mount_write_end(dir->mount);
@@ -335,11 +338,7 @@ inv_status_t vfs_open_walk(const struct vfs_caller *c, int dirfd, const char *pa
     else if ((flags & O_TMPFILE_ & ~O_DIRECTORY_) != 0 &&
              (!tmpfile || (flags & O_ACCMODE_) == 0 || (flags & O_CREAT_) != 0))
         return INV_ERR_INVALID;
-    struct open_request r = {.caller = c,
-                             .flags = flags,
-                             .mode = mode & 07777u & ~(uint32_t)c->fs->umask,
-                             .want = want_of(flags),
-                             .walk = walk};
+    struct open_request r = {.caller = c, .flags = flags, .mode = mode & 07777u, .want = want_of(flags), .walk = walk};
     if ((flags & O_PATH_) == 0 && tmpfile)
         return open_tmpfile(&r, dirfd, path, out);
     if ((flags & O_CREAT_) != 0)

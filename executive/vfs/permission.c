@@ -6,15 +6,20 @@
 
 #include <kernel/string.h>
 
+#include "acl.h"
 #include "inode.h"
 #include "walk.h"
 
 #define SECURE_NO_SETUID_FIXUP (1u << 2) // in a token's securebits
 
-static inv_status_t permission_by_mode(const struct inode *i, const struct token *who, unsigned want) {
+// A list is asked only of those who are not the owner, and only if the middle bits leave something: they are its mask.
+static inv_status_t permission_by_mode(struct inode *i, const struct token *who, unsigned want) {
     uint32_t mode = i->mode, bits = mode;
+    inv_status_t s = INV_ERR_NOT_FOUND;
     if (i->uid == who->fsuid)
         bits >>= 6;
+    else if (unlikely(inode_has_acl(i)) && (mode & 070) != 0 && (s = acl_permission(i, who, want)) != INV_ERR_NOT_FOUND)
+        bits = s == INV_OK ? 7 : 0;
     else if ((mode >> 3 & 7) != (mode & 7) && token_in_group(who, i->gid))
         bits >>= 3;
     if ((want & ~bits & 7) == 0)

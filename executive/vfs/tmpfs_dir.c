@@ -13,6 +13,7 @@
 #include <kernel/slab.h>
 #include <kernel/string.h>
 
+#include "acl.h"
 #include "tmpfs.h"
 
 // --- entries ----------------------------------------------------------------------------------------------------------
@@ -138,6 +139,11 @@ static inv_status_t make_inode(struct inode *dir, uint32_t mode, devno_t rdev, c
     if (s != INV_OK)
         return s;
     inode_init_owner(*out, dir, who);
+    s = acl_inherit(*out, dir);
+    if (s != INV_OK) {
+        inode_put(*out);
+        return s;
+    }
     if (target == NULL)
         return INV_OK;
     size_t size = strlen(target) + 1;
@@ -342,11 +348,9 @@ static inv_status_t directory_rename_whiteout(struct inode *old_dir, const char 
 }
 
 static inv_status_t directory_tmpfile(struct inode *dir, uint32_t mode, struct token *who, struct inode **out) {
-    inv_status_t s = tmpfs_inode_make(dir->superblock, mode, 0, out);
-    if (s == INV_OK) {
-        inode_init_owner(*out, dir, who);
+    inv_status_t s = make_inode(dir, mode, 0, NULL, who, out);
+    if (s == INV_OK)
         (*out)->nlink = 0;
-    }
     return s;
 }
 

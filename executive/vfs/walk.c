@@ -132,7 +132,7 @@ static inv_status_t walk_may_search(struct walk *w) {
     if (!inode_is(i, MODE_DIRECTORY))
         return INV_ERR_NOT_DIR;
     if (likely(i->ops->permission == NULL)) {
-        if ((i->mode & 0111) == 0111)
+        if ((i->mode & 0111) == 0111 && likely(!inode_has_acl(i)))
             return INV_OK;
     } else {
         inv_status_t s = walk_pin(w, true, NULL);

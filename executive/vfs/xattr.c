@@ -14,6 +14,7 @@
 
 #include <executive/xattr.h>
 
+#include "acl.h"
 #include "inode.h"
 #include "mount.h"
 
@@ -70,6 +71,9 @@ static inv_status_t space_kept(const struct inode *i, const char *name) {
     static const char *const spaces[] = {"security.", "trusted."};
     if (i->superblock->xattr_limit == 0)
         return INV_ERR_OP_NOT_SUPPORTED;
+    enum acl_kind kind;
+    if (acl_kind_of(name, &kind) == INV_OK)
+        return INV_OK;
     for (size_t n = 0; n < ARRAY_SIZE(spaces); n++)
         if (has_prefix(name, spaces[n]))
             return name[strlen(spaces[n])] != 0 ? INV_OK : INV_ERR_INVALID;
@@ -93,23 +97,34 @@ static bool space_take(struct superblock *sb, size_t bytes) {
     return true;
 }
 
-static void xattr_free(struct inode *i, struct xattr *x) {
-    size_t bytes = xattr_bytes(x);
-    kfree(x);
+inv_status_t inode_xattr_charge(struct inode *i, size_t bytes) {
+    if (!space_take(i->superblock, bytes))
+        return INV_ERR_NO_SPACE;
+    inv_status_t s = job_charge(i->job, JOB_MEMORY, bytes);
+    if (s != INV_OK)
+        atomic_fetch_sub_explicit(&i->superblock->xattr_used, bytes, memory_order_relaxed);
+    return s;
+}
+
+void inode_xattr_uncharge(struct inode *i, size_t bytes) {
     job_uncharge(i->job, JOB_MEMORY, bytes);
     atomic_fetch_sub_explicit(&i->superblock->xattr_used, bytes, memory_order_relaxed);
 }
 
+static void xattr_free(struct inode *i, struct xattr *x) {
+    size_t bytes = xattr_bytes(x);
+    kfree(x);
+    inode_xattr_uncharge(i, bytes);
+}
+
 static inv_status_t xattr_make(struct inode *i, const char *name, const void *value, size_t size, struct xattr **out) {
     size_t length = strlen(name), bytes = sizeof(struct xattr) + length + 1 + size;
-    if (!space_take(i->superblock, bytes))
-        return INV_ERR_NO_SPACE;
-    inv_status_t s = job_charge(i->job, JOB_MEMORY, bytes);
-    struct xattr *x = s == INV_OK ? kmalloc(bytes) : NULL;
+    inv_status_t s = inode_xattr_charge(i, bytes);
+    if (s != INV_OK)
+        return s == INV_ERR_NO_SPACE ? s : INV_ERR_NO_MEMORY;
+    struct xattr *x = kmalloc(bytes);
     if (x == NULL) {
-        if (s == INV_OK)
-            job_uncharge(i->job, JOB_MEMORY, bytes);
-        atomic_fetch_sub_explicit(&i->superblock->xattr_used, bytes, memory_order_relaxed);
+        inode_xattr_uncharge(i, bytes);
         return INV_ERR_NO_MEMORY;
     }
     x->name_length = (uint32_t)length;
@@ -265,14 +280,19 @@ inv_status_t vfs_xattr_get(struct inode *i, struct token *who, const char *name,
         s = space_kept(i, name);
     if (s != INV_OK)
         return s;
+    enum acl_kind kind;
+    bool list = acl_kind_of(name, &kind) == INV_OK;
+    if (list && inode_is(i, MODE_SYMLINK))
+        return INV_ERR_OP_NOT_SUPPORTED;
     mutex_lock(&i->lock);
-    s = get_locked(i, name, buffer, size, out_length);
+    s = list ? acl_get(i, kind, buffer, size, out_length) : get_locked(i, name, buffer, size, out_length);
     mutex_unlock(&i->lock);
     return s;
 }
 
 static inv_status_t change(struct inode *i, struct token *who, const char *name, const void *value, size_t size,
                            unsigned flags) {
+    enum acl_kind kind;
     mutex_lock(&i->lock);
     inv_status_t s = may_use(i, who, name, true);
     if (s == INV_OK)
@@ -280,7 +300,8 @@ static inv_status_t change(struct inode *i, struct token *who, const char *name,
     if (s == INV_OK)
         s = space_kept(i, name);
     if (s == INV_OK)
-        s = change_locked(i, name, value, size, flags);
+        s = acl_kind_of(name, &kind) == INV_OK ? acl_set(i, who, kind, value, size)
+                                               : change_locked(i, name, value, size, flags);
     mutex_unlock(&i->lock);
     return s;
 }
@@ -299,23 +320,37 @@ inv_status_t vfs_xattr_remove(struct inode *i, struct token *who, const char *na
     return change(i, who, name, NULL, 0, XATTR_REPLACE);
 }
 
+// The names so far, and how long they are; size 0: only that.
+struct name_list {
+    char *buffer;
+    size_t size, used;
+};
+
+static inv_status_t name_add(struct name_list *l, const char *name) {
+    size_t length = strlen(name) + 1;
+    if (l->size != 0 && l->size - l->used < length)
+        return INV_ERR_RANGE;
+    if (l->size != 0)
+        memcpy(l->buffer + l->used, name, length);
+    l->used += length;
+    return INV_OK;
+}
+
 inv_status_t vfs_xattr_list(struct inode *i, struct token *who, char *buffer, size_t size, size_t *out_length) {
     bool administrator = token_capable(who, CAP_SYS_ADMIN);
+    struct name_list l = {.buffer = buffer, .size = size};
     inv_status_t s = INV_OK;
-    size_t used = 0;
     mutex_lock(&i->lock);
+    if (acl_has(i, ACL_ACCESS))
+        s = name_add(&l, "system.posix_acl_access");
+    if (s == INV_OK && acl_has(i, ACL_DEFAULT))
+        s = name_add(&l, "system.posix_acl_default");
     for (const struct xattr *x = i->xattrs; x != NULL && s == INV_OK; x = x->next) {
-        size_t length = (size_t)x->name_length + 1;
-        if (!administrator && has_prefix(x->bytes, "trusted."))
-            continue;
-        if (size != 0 && size - used < length)
-            s = INV_ERR_RANGE;
-        else if (size != 0)
-            memcpy(buffer + used, x->bytes, length);
-        used += length;
+        if (administrator || !has_prefix(x->bytes, "trusted."))
+            s = name_add(&l, x->bytes);
     }
     mutex_unlock(&i->lock);
-    *out_length = used;
+    *out_length = l.used;
     return s;
 }
 

@@ -204,6 +204,8 @@ struct inode {
     _Atomic uint32_t count;
     _Atomic uint32_t mode;         // written under lock (type bits immutable), read by walks without
     struct superblock *superblock; // immutable
+    struct acl
+        *_Atomic acl; // lock; read inside an epoch: who else may (executive/vfs/acl.c). NULL: the mode says it all
     uint64_t ino;
     const struct inode_ops *ops;
     const struct file_ops *file_ops;
@@ -223,10 +225,11 @@ struct inode {
     _Atomic uint32_t readers;       // open for reading alone: regular files
     _Atomic int32_t shared_writers; // shared mappings that may write; -1: sealed against them
     struct list_node superblock_node;
-    struct job *job;      // who is charged for it; counted, immutable
-    struct xattr *xattrs; // lock: extended attributes, newest first (executive/vfs/xattr.c)
-    uint8_t write_hint;   // lock: F_SET_RW_HINT
-    bool linkable;        // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
+    struct job *job;                 // who is charged for it; counted, immutable
+    struct xattr *xattrs;            // lock: extended attributes, newest first (executive/vfs/xattr.c)
+    struct acl *_Atomic default_acl; // lock: of a directory, for what is made in it
+    uint8_t write_hint;              // lock: F_SET_RW_HINT
+    bool linkable;                   // lock: O_TMPFILE without O_EXCL: may be linked though nlink is 0
     struct epoch_node reclaim;
 };
 

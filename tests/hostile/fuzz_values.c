@@ -275,7 +275,8 @@ uint64_t value_make(struct chance *chance, enum kind kind) {
     case KIND: return (uint64_t)(one_in(chance, 4) ? "nothing" : one_in(chance, 2) ? "tmpfs" : "proc");
     case ATTRIBUTE:
         return (uint64_t)PICK(chance, (uint64_t) "trusted.a", (uint64_t) "trusted.b", (uint64_t) "security.c",
-                              (uint64_t) "security.capability", (uint64_t) "user.d", (uint64_t) "nothing");
+                              (uint64_t) "security.capability", (uint64_t) "user.d", (uint64_t) "nothing",
+                              (uint64_t) "system.posix_acl_access", (uint64_t) "system.posix_acl_default");
     case STACK: return pointer(chance);
     case FAMILY: return one_in(chance, 8) ? random_below(&chance->random, 50) : 1;
     case SOCKET_TYPE:

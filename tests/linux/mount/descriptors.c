@@ -4,6 +4,7 @@
 // open_tree, move_mount and mount_setattr: trees that are attached nowhere, their lives, moves, attributes, groups; errors and their order.
 #include "testing.h"
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 
 #ifndef OPEN_TREE_CLONE
@@ -393,6 +394,42 @@ static void attributes(void) {
     attribute_trees();
 }
 
+static void send_tree(int socket, int fd) {
+    char byte = 'x';
+    struct iovec piece = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    MUST(sendmsg(socket, &message, 0));
+    close(fd);
+}
+
+// A tree that nobody but a message holds goes with it, and its file system, too.
+static void in_flight(void) {
+    int ends[2], fd = MUST(tree_open(AT_FDCWD, "base/a", OPEN_TREE_CLONE | AT_RECURSIVE));
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    send_tree(ends[0], fd);
+    say_call("in flight: umount of the original, lazily", umount2("base/a", DETACH));
+    close(ends[0]);
+    close(ends[1]);
+    MUST(mount("a", "base/a", "tmpfs", 0, NULL));
+    MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    send_tree(ends[0], MUST(tree_open(AT_FDCWD, "base/a", OPEN_TREE_CLONE)));
+    send_tree(ends[0], dup(ends[0]));
+    send_tree(ends[0], dup(ends[1]));
+    close(ends[0]);
+    close(ends[1]);
+    say_call("in a circle of sockets: umount of the original", umount2("base/a", 0));
+}
+
 static int as_user(void) {
     int fd = MUST(tree_open(AT_FDCWD, "base/a", OPEN_TREE_CLONE));
     MUST(setuid(1000));
@@ -417,6 +454,8 @@ int main(void) {
     shared();
     groups();
     attributes();
+    fresh();
+    in_flight();
     fresh();
     say_child("user", as_user);
     struct rlimit few = {3, 3};

@@ -284,6 +284,31 @@ static long flight(struct chance *chance) {
 
 // ---- Mounts ----
 
+// A new file system, or a copy of a tree, that is attached at times and otherwise given up; options good and bad.
+static long mount_descriptors(struct chance *chance) {
+    long config = syscall(SYS_fsopen, one_in(chance, 4) ? "devpts" : "tmpfs", 1), tree;
+    syscall(SYS_fsconfig, config, 1, "size", one_in(chance, 3) ? "x" : "64k", 0);
+    syscall(SYS_fsconfig, config, below(chance, 6), "nothing", plain(chance), below(chance, 20));
+    syscall(SYS_fsconfig, config, 6, NULL, NULL, 0);
+    tree = syscall(SYS_fsmount, config, 1, one_in(chance, 2) ? 0 : 1u << below(chance, 4));
+    if (one_in(chance, 3)) {
+        close((int)tree);
+        tree = syscall(SYS_open_tree, AT_FDCWD, "d", 1 | O_CLOEXEC | (one_in(chance, 2) ? 0x8000 : 0));
+    }
+    syscall(SYS_read, config, pointer(chance), 400);
+    syscall(SYS_mkdirat, tree, "below", 0700);
+    long result = tree;
+    if (one_in(chance, 2)) {
+        result = syscall(SYS_move_mount, tree, "", AT_FDCWD, "d", 4 | (one_in(chance, 8) ? 0x100 : 0));
+        result = result < 0 ? -errno : result;
+        umount2("d", MNT_DETACH);
+    }
+    result = result == -1 ? -errno : result;
+    close((int)config);
+    close((int)tree);
+    return result;
+}
+
 // In the worker's own folder. The user tries in vain.
 static long mounts(struct chance *chance) {
     long result = mount("tmpfs", "d", "tmpfs", 0, "size=64k");
@@ -312,6 +337,6 @@ static long mounts(struct chance *chance) {
 
 const struct call calls_sequences[] = {
     SEQUENCE(40, system_file), SEQUENCE(25, reopen), SEQUENCE(8, thread), SEQUENCE(4, program),
-    SEQUENCE(40, inherit),     SEQUENCE(12, flight), SEQUENCE(5, mounts),
+    SEQUENCE(40, inherit),     SEQUENCE(12, flight), SEQUENCE(5, mounts), SEQUENCE(5, mount_descriptors),
 };
 const int calls_sequences_count = sizeof(calls_sequences) / sizeof(calls_sequences[0]);

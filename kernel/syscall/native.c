@@ -69,6 +69,9 @@ static const uint32_t native_policies[NATIVE_CALLS] = {
     [NATIVE_PLACE_event_create] = INV_JOB_POLICY_IPC_CALLS,
     [NATIVE_PLACE_event_signal] = INV_JOB_POLICY_IPC_CALLS,
     [NATIVE_PLACE_timer_create] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_timer_set] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_timer_cancel] = INV_JOB_POLICY_IPC_CALLS,
+    [NATIVE_PLACE_timer_acknowledge] = INV_JOB_POLICY_IPC_CALLS,
     [NATIVE_PLACE_endpoint_bind] = INV_JOB_POLICY_IPC_CALLS,
     [NATIVE_PLACE_channel_create] = INV_JOB_POLICY_IPC_CALLS,
     [NATIVE_PLACE_channel_write] = INV_JOB_POLICY_IPC_CALLS,
@@ -89,6 +92,12 @@ static const uint32_t native_policies[NATIVE_CALLS] = {
     [NATIVE_PLACE_vmo_write] = INV_JOB_POLICY_MEMORY_CALLS,
     [NATIVE_PLACE_vmo_set_size] = INV_JOB_POLICY_MEMORY_CALLS,
     [NATIVE_PLACE_vmo_clone] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_process_region] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_region_create] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_region_destroy] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_region_map] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_region_unmap] = INV_JOB_POLICY_MEMORY_CALLS,
+    [NATIVE_PLACE_region_protect] = INV_JOB_POLICY_MEMORY_CALLS,
 };
 
 // --- the dispatch ----------------------------------------------------------------------------------------------------------

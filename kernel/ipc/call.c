@@ -64,16 +64,8 @@ void call_replied(struct thread *caller) {
 // --- the caller's own steps ---
 
 // Behind its equals. e->lock held.
-static void call_queue(struct endpoint *e, struct thread *me) {
-    uint8_t priority = atomic_load_explicit(&me->sched.priority, memory_order_relaxed);
-    struct list_node *after = e->callers.prev;
-
-    for (; after != &e->callers; after = after->prev) {
-        const struct thread *other = list_entry(after, struct thread, ipc.node);
-        if (atomic_load_explicit(&other->sched.priority, memory_order_relaxed) >= priority)
-            break;
-    }
-    list_insert_between(&me->ipc.node, after, after->next);
+static void call_queue(struct endpoint *e, struct thread *me, struct connection *c) {
+    caller_add(e, me, c);
     call_set(me, CALL_QUEUED);
 }
 
@@ -90,7 +82,7 @@ static bool call_cancel(struct thread *me) {
     irq_flags_t flags = spin_lock_irq(&e->lock);
     bool queued = CALL_STATE(call_word(me)) == CALL_QUEUED;
     if (queued) {
-        list_remove(&me->ipc.node);
+        caller_remove(e, me);
         call_set(me, CALL_IDLE);
     }
     spin_unlock_irq(&e->lock, flags);
@@ -144,9 +136,9 @@ inv_status_t call_wait(struct thread *me, nstime_t deadline) {
             thread_sleep_finish();
             return INV_OK;
         }
-        me->ipc.parked = deadline == NSTIME_NEVER && !me->ipc.leased;
+        me->sched.parked = deadline == NSTIME_NEVER && !me->ipc.leased;
         inv_status_t status = thread_sleep(deadline);
-        me->ipc.parked = false;
+        me->sched.parked = false;
         if (status != INV_OK && CALL_STATE(call_word(me)) != CALL_REPLIED) {
             if (why != INV_OK ? call_abandon(me) : call_cancel(me))
                 return why != INV_OK ? why : status;
@@ -174,7 +166,7 @@ void call_return(struct arch_frame *f, struct thread *me) {
 }
 
 // Queues or serves, under the endpoint's lock. *out_server: who serves it and is to be switched to.
-static inv_status_t call_begin(struct thread *me, const struct connection *c, struct thread **out_server) {
+static inv_status_t call_begin(struct thread *me, struct connection *c, struct thread **out_server) {
     struct endpoint *e = c->endpoint;
     inv_status_t status = INV_OK;
 
@@ -187,7 +179,7 @@ static inv_status_t call_begin(struct thread *me, const struct connection *c, st
         receiver_take(server, e);
         *out_server = server;
     } else {
-        call_queue(e, me);
+        call_queue(e, me, c);
     }
     return status;
 }

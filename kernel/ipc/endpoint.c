@@ -67,13 +67,45 @@ void endpoint_join(struct endpoint *e) {
         object_put(&old->obj);
 }
 
+// --- callers ---
+
+static struct thread *caller_of(struct rb_node *n) {
+    return n != NULL ? rb_entry(n, struct thread, ipc.caller) : NULL;
+}
+
+void caller_add(struct endpoint *e, struct thread *t, struct connection *c) {
+    struct rb_node *parent = NULL, **link = &e->callers.root;
+    bool first = true;
+
+    DEBUG_ASSERT(spin_is_held(&e->lock) && list_empty(&e->receivers));
+    t->ipc.queued_priority = atomic_load_explicit(&t->sched.priority, memory_order_relaxed);
+    while (*link != NULL) {
+        parent = *link;
+        bool before = t->ipc.queued_priority > caller_of(parent)->ipc.queued_priority;
+        first = first && before;
+        link = before ? &parent->left : &parent->right;
+    }
+    rb_insert(&e->callers, &t->ipc.caller, parent, link);
+    if (first)
+        e->first_caller = t;
+    if (!c->deleted)
+        list_push_back(&c->callers, &t->ipc.through_node);
+    e->pending++;
+}
+
+void caller_remove(struct endpoint *e, struct thread *t) {
+    DEBUG_ASSERT(spin_is_held(&e->lock));
+    if (e->first_caller == t)
+        e->first_caller = caller_of(rb_next(&t->ipc.caller));
+    rb_remove(&e->callers, &t->ipc.caller);
+    list_remove(&t->ipc.through_node);
+    e->pending--;
+}
+
 // --- urgency ---
 
 static uint8_t callers_priority(const struct endpoint *e) {
-    if (list_empty(&e->callers))
-        return 0;
-    const struct thread *first = list_first(&e->callers, struct thread, ipc.node);
-    return atomic_load_explicit(&first->sched.priority, memory_order_relaxed);
+    return e->first_caller != NULL ? e->first_caller->ipc.queued_priority : 0;
 }
 
 void endpoint_inherit(struct endpoint *e) {
@@ -137,6 +169,7 @@ void endpoint_post_word(struct endpoint *e, struct packet *p, uint64_t word) {
         p->count = 1;
         object_get(p->owner);
         list_push_back(&e->packets, &p->node);
+        e->pending++;
     }
     unlock_and_wake(e, t, flags);
 }
@@ -146,6 +179,7 @@ void endpoint_unpost(struct endpoint *e, struct packet *p) {
     bool waited = p->count > 0;
     p->count = 0;
     list_remove(&p->node);
+    e->pending -= waited;
     spin_unlock_irq(&e->lock, flags);
     if (waited)
         object_put(p->owner);
@@ -161,6 +195,7 @@ bool packet_receive(struct endpoint *e, struct object **out_owner) {
         return false;
     struct packet *p = list_first(&e->packets, struct packet, node);
     list_remove(&p->node);
+    e->pending--;
     packet_give(p, p->count, current_thread());
     p->count = 0;
     *out_owner = p->owner;
@@ -175,17 +210,19 @@ static bool endpoint_flush_one(struct endpoint *e) {
     struct object *owner = NULL;
     irq_flags_t flags = spin_lock_irq(&e->lock);
 
+    e->pending += !e->dead;
     e->dead = true;
     if (!list_empty(&e->receivers)) {
         t = list_first(&e->receivers, struct thread, ipc.node);
         receiver_refuse(e, t, INV_ERR_PEER_GONE);
-    } else if (!list_empty(&e->callers)) {
-        t = list_first(&e->callers, struct thread, ipc.node);
-        list_remove(&t->ipc.node);
+    } else if (e->first_caller != NULL) {
+        t = e->first_caller;
+        caller_remove(e, t);
         call_refuse(t, INV_ERR_PEER_GONE);
     } else if (!list_empty(&e->packets)) {
         struct packet *p = list_first(&e->packets, struct packet, node);
         list_remove(&p->node);
+        e->pending--;
         p->count = 0;
         owner = p->owner;
     }
@@ -209,7 +246,7 @@ static void endpoint_free(struct epoch_node *n) {
 static void endpoint_delete(struct object *o) {
     struct endpoint *e = container_of(o, struct endpoint, obj);
 
-    DEBUG_ASSERT(list_empty(&e->receivers) && list_empty(&e->callers) && list_empty(&e->members));
+    DEBUG_ASSERT(list_empty(&e->receivers) && e->first_caller == NULL && list_empty(&e->members));
     object_fini(o);
     epoch_defer(&o->reclaim, endpoint_free);
 }
@@ -235,7 +272,6 @@ inv_status_t endpoint_create(struct job *job, nstime_t grace, struct endpoint **
     }
     spin_lock_init(&e->lock, LOCK_RANK_ENDPOINT);
     list_init(&e->receivers);
-    list_init(&e->callers);
     list_init(&e->packets);
     list_init(&e->members);
     e->grace = grace;
@@ -257,7 +293,11 @@ static void connection_free(struct epoch_node *n) {
 static void connection_delete(struct object *o) {
     struct connection *c = container_of(o, struct connection, obj);
     struct endpoint *e = c->endpoint;
+    irq_flags_t flags = spin_lock_irq(&e->lock);
 
+    list_remove(&c->callers); // who is queued through it stays queued
+    c->deleted = true;
+    spin_unlock_irq(&e->lock, flags);
     object_fini(o);
     epoch_defer(&o->reclaim, connection_free);
     object_put(&e->obj);
@@ -284,6 +324,7 @@ inv_status_t connection_create(struct job *job, struct endpoint *e, uint64_t bad
     object_get(&e->obj);
     c->endpoint = e;
     c->badge = badge;
+    list_init(&c->callers);
     packet_init(&c->closed, INV_PACKET_CLOSED, badge, &c->obj);
     *out = c;
     return INV_OK;
@@ -291,24 +332,19 @@ inv_status_t connection_create(struct job *job, struct endpoint *e, uint64_t bad
 
 void connection_revoke(struct connection *c) {
     struct endpoint *e = c->endpoint;
-    struct thread *t, *next;
+    struct thread *t;
 
     atomic_store(&c->revoked, true);
     // Who is queued through it is told one by one, so that the lock is never held for long.
-    for (bool again = true; again;) {
-        struct thread *found = NULL;
+    do {
         irq_flags_t flags = spin_lock_irq(&e->lock);
-        list_for_each_safe(t, next, &e->callers, ipc.node) {
-            if (t->ipc.connection == c) {
-                found = t;
-                list_remove(&t->ipc.node);
-                call_refuse(t, INV_ERR_PEER_GONE);
-                break;
-            }
+        t = list_empty(&c->callers) ? NULL : list_first(&c->callers, struct thread, ipc.through_node);
+        if (t != NULL) {
+            caller_remove(e, t);
+            call_refuse(t, INV_ERR_PEER_GONE);
         }
-        unlock_and_wake(e, found, flags);
-        again = found != NULL;
-    }
+        unlock_and_wake(e, t, flags);
+    } while (t != NULL);
 }
 
 void endpoint_init_boot(void) {

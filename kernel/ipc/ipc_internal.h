@@ -49,6 +49,10 @@ void endpoint_inherit(struct endpoint *e);
 // The threads that serve e become as urgent as its callers. No lock held.
 void endpoint_urge(struct endpoint *e);
 
+// With e->lock held: t, whose connection is c, joins e's callers, behind its equals; leaves them. Bounded by the logarithm of their number.
+void caller_add(struct endpoint *e, struct thread *t, struct connection *c);
+void caller_remove(struct endpoint *e, struct thread *t);
+
 // The first packet of e goes to the current thread's frame; *out_owner's count is the caller's to put, without the lock. False: there is none.
 bool packet_receive(struct endpoint *e, struct object **out_owner);
 void endpoint_init_boot(void);

@@ -124,9 +124,9 @@ inv_status_t receive_wait(struct thread *me, nstime_t deadline) {
             thread_sleep_finish();
             return INV_OK;
         }
-        me->ipc.parked = deadline == NSTIME_NEVER;
+        me->sched.parked = deadline == NSTIME_NEVER;
         inv_status_t status = thread_sleep(deadline);
-        me->ipc.parked = false;
+        me->sched.parked = false;
         if (status != INV_OK && receive_cancel(me))
             return status;
     }
@@ -155,9 +155,9 @@ static inv_status_t receive_locked(struct endpoint *e, struct reply *r, struct t
     }
     if (packet_receive(e, out_owner)) {
         reply_disarm(r);
-    } else if (!list_empty(&e->callers)) {
-        *out_caller = list_first(&e->callers, struct thread, ipc.node);
-        list_remove(&(*out_caller)->ipc.node);
+    } else if (e->first_caller != NULL) {
+        *out_caller = e->first_caller;
+        caller_remove(e, *out_caller);
         call_serve(e, *out_caller, me, r);
     } else if (e->dead) {
         reply_disarm(r);

@@ -97,7 +97,7 @@ void ipc_resume(struct arch_frame *f) {
     struct thread *me = current_thread();
     bool calls = arch_syscall_number(f) == INV_SYS_CALL;
 
-    me->ipc.parked = false;
+    me->sched.parked = false;
     inv_status_t status = calls ? call_wait(me, NSTIME_NEVER) : receive_wait(me, NSTIME_NEVER);
     if (status != INV_OK) {
         arch_ipc_result(f, status, 0, 0);
@@ -111,6 +111,7 @@ void ipc_resume(struct arch_frame *f) {
 
 void ipc_thread_init(struct thread *t) {
     list_init(&t->ipc.node);
+    list_init(&t->ipc.through_node);
     list_init(&t->ipc.home_node);
 }
 

@@ -19,6 +19,7 @@ static void slice_timer_fired(struct ktimer *timer);
 
 void run_queue_init(struct run_queue *q, unsigned cpu) {
     *q = (struct run_queue){.cpu = cpu};
+    q->asleep_here = sched_state_at(THREAD_SLEEPING, cpu);
     spin_lock_init(&q->lock, LOCK_RANK_RUN_QUEUE);
     for (unsigned p = 0; p < PRIORITY_COUNT; p++)
         list_init(&q->fixed[p]);

@@ -32,6 +32,7 @@
 struct run_queue {
     struct spinlock lock; // rank RUN_QUEUE, interrupts off
     unsigned cpu;         // immutable
+    uint64_t asleep_here; // immutable: state_at of a thread that sleeps and ran here last
     struct thread *idle;  // immutable once the processor is online
     /* lock: */
     struct thread *current;
@@ -61,6 +62,7 @@ struct sched_group {
     } cpu[CONFIG_MAX_CPUS];
 };
 
+_Static_assert(offsetof(struct run_queue, lock) == 0, "arch_call_leave releases it");
 extern cpuset_t sched_idle_cpus;         // processors whose idle thread runs and that nobody has chosen yet
 extern _Atomic uint32_t sched_rt_queued; // threads above the fair class that are queued somewhere
 
@@ -75,6 +77,13 @@ static inline uint8_t priority_of(const struct thread *t) {
 }
 static inline enum thread_state state_of(const struct thread *t) {
     return (enum thread_state)atomic_load_explicit(&t->sched.state, memory_order_relaxed);
+}
+static inline uint64_t sched_state_at(enum thread_state state, unsigned cpu) {
+    struct sched_thread t;
+
+    atomic_init(&t.state, state);
+    atomic_init(&t.cpu, cpu);
+    return atomic_load_explicit(&t.state_at, memory_order_relaxed);
 }
 static inline void set_state(struct thread *t, enum thread_state state) {
     atomic_store_explicit(&t->sched.state, state, memory_order_relaxed);

@@ -4,6 +4,8 @@
 // Which address space each processor has loaded, and how stale translations are removed from all of them. aspace_switch
 // is called by the scheduler with interrupts off; the flushes by kernel/vm in thread context with interrupts on.
 //
+// A processor keeps its bit in an address space's set when it goes on to another one: most often it comes back, and then finds the bit set, without an
+// atomic operation or a fence. The first flush that reaches it with another table loaded clears the bit; a lazy processor is a case of it.
 // A processor that goes on to a kernel thread keeps the table it has (lazily): most often it returns to the same
 // process. The first flush that reaches it in that state makes it load the kernel's own table instead, so that an idle
 // processor is interrupted once and not for every flush.
@@ -17,11 +19,18 @@
 //     (3) reads as->active                     (C) loads the table: no older translation is left
 //     (4) interrupts each of them, waits       (D) publishes (id, sequence)
 //
-// Either (3) sees the bit of (A), or (A) and so (C) come after (1), and the loader never sees the old entries.
+// (A) is an atomic operation and a full fence if the bit was clear, and nothing if it was set.
+// Bit clear before: either (3) sees the bit of (A), or (A) and so (C) come after (1), and the loader never sees the old entries.
+// Bit set before: it was set by an earlier (A0) of the same processor and not cleared since, as the processor alone changes its bit, in (A0) and in the
+// handler of (4), with interrupts off. If (3) sees it, the processor is interrupted: before (B), then another table was loaded, the handler cleared the bit,
+// and this is not the case at hand; or after (D), then the handler flushes what (C) loaded. If (3) does not see it, (3) comes before (A0), and
+// what holds for (A0) holds for all that comes after it: (C) comes after (1).
+// (B) may read an old number without the fence: then more is flushed than was needed. It never reads one whose (1) (C) could miss: (2) releases, (B)
+// acquires, and (C) drops every translation.
 //
 // Invariants:
-//  I1. A processor whose loaded table is that of as has its bit in as->active; the bit is cleared after another table
-//      is loaded.
+//  I1. A processor whose loaded table is that of as has its bit in as->active. It alone changes the bit, with interrupts
+//      off, and clears it only while another table is loaded.
 //  I2. After tlb_flush returns, no processor has a translation that was removed before it was called.
 //  I3. A processor's tlb_done tells the address space that is loaded and a number: all its flushes up to that one were
 //      done there. The audit of a debug build stands on this alone, not on as->active: a page remembers the address
@@ -35,6 +44,7 @@
 #include "shootdown.h"
 
 #include <arch/ipi.h>
+#include <kernel/aspace_fast.h>
 #include <kernel/assert.h>
 #include <kernel/cpu.h>
 #include <kernel/debug.h>
@@ -54,34 +64,16 @@ struct flush_request {
 static uint64_t flush_word(uint32_t id, uint64_t sequence) {
     return (uint64_t)id << 32 | (uint32_t)sequence;
 }
-
-static void audit_publish(struct cpu *c, uint64_t sequence) {
-    atomic_store_explicit(&c->tlb_done, c->aspace ? flush_word(c->aspace->id, sequence) : 0, memory_order_release);
-}
-#else
-#define audit_publish(c, sequence) ((void)0)
 #endif
 
-// Interrupts off.
-static void cpu_publish(struct cpu *c, uint64_t sequence) {
-    c->tlb_flush_seq = sequence;
-    audit_publish(c, sequence);
-}
-
-// Loads the table of to (NULL: the kernel's) on this processor. Interrupts off.
-static void cpu_load(struct cpu *c, struct aspace *to) {
+// Loads the kernel's table on this processor instead of that of its address space, if any. Interrupts off.
+static void cpu_unload(struct cpu *c) {
     struct aspace *from = c->aspace;
-    uint64_t sequence = 0;
 
-    if (to) {
-        cpuset_add(&to->active, c->arch.id);
-        atomic_thread_fence(memory_order_seq_cst);
-        sequence = atomic_load_explicit(&to->flush_seq, memory_order_acquire);
-    }
-    arch_mmu_load(to ? &to->arch : NULL);
+    arch_mmu_load(NULL);
     counter_add(aspace_switches, 1);
-    c->aspace = to;
-    cpu_publish(c, sequence);
+    c->aspace = NULL;
+    tlb_publish(c, 0);
     if (from)
         cpuset_remove(&from->active, c->arch.id);
 }
@@ -94,17 +86,24 @@ void aspace_switch(struct aspace *from, struct aspace *to) {
     c->aspace_lazy = to == NULL;
     if (!to || c->aspace == to)
         return;
-    cpu_load(c, to);
+    if (unlikely(!cpuset_has(&to->active, c->arch.id))) {
+        cpuset_add(&to->active, c->arch.id);
+        atomic_thread_fence(memory_order_seq_cst);
+    }
+    aspace_load(c, to);
 }
 
 // Interrupts off.
 static void flush_here(const struct flush_request *r) {
     struct cpu *c = this_cpu();
 
-    if (c->aspace != r->as)
-        return; // it loaded another table meanwhile, and so has nothing stale
+    if (c->aspace != r->as) { // it loaded another table meanwhile, and so has nothing stale
+        if (cpuset_has(&r->as->active, c->arch.id))
+            cpuset_remove(&r->as->active, c->arch.id);
+        return;
+    }
     if (c->aspace_lazy) {
-        cpu_load(c, NULL);
+        cpu_unload(c);
         return;
     }
     uint64_t done = c->tlb_flush_seq;
@@ -113,12 +112,12 @@ static void flush_here(const struct flush_request *r) {
     if (done + 1 == r->sequence && r->end - r->start <= SINGLE_PAGES_MAX * PAGE_SIZE) {
         for (vaddr_t va = r->start; va < r->end; va += PAGE_SIZE)
             arch_tlb_flush_page(va);
-        cpu_publish(c, r->sequence);
+        tlb_publish(c, r->sequence);
         return;
     }
     done = atomic_load_explicit(&r->as->flush_seq, memory_order_acquire);
     arch_tlb_flush_user();
-    cpu_publish(c, done);
+    tlb_publish(c, done);
 }
 
 static void flush_call(void *request) {
@@ -199,7 +198,7 @@ static void flush_all_call(void *unused) {
 
     (void)unused;
     arch_tlb_flush_all();
-    cpu_publish(c, done);
+    tlb_publish(c, done);
 }
 
 void tlb_flush_kernel(void) {
@@ -218,7 +217,7 @@ static void drop_call(void *aspace) {
     struct cpu *c = this_cpu();
 
     if (c->aspace == aspace)
-        cpu_load(c, NULL);
+        cpu_unload(c);
 }
 
 void tlb_drop_aspace(struct aspace *as) {

@@ -27,7 +27,6 @@ void features_enable(struct cpu *cpu);
 
 // fpu.c
 void fpu_enable(struct cpu *cpu);
-void fpu_switch(struct arch_thread *prev, struct arch_thread *next);
 
 // boot_map.c: the final kernel tables, made once.
 void boot_map_build(void);

@@ -6,6 +6,7 @@
 // as the last one's, since a user can still change the hardware's base by loading a selector.
 #include "arch_private.h"
 
+#include <arch/call_fast.h>
 #include <arch/context.h>
 #include <arch/vectors.h>
 #include <arch/x86.h>
@@ -38,29 +39,11 @@ static void user_gs_load(struct cpu *cpu, uint64_t base) {
     msr_write(MSR_KERNEL_GS_BASE, base);
 }
 
-void arch_thread_park(struct arch_thread *t) {
-    struct switch_frame *f = (struct switch_frame *)((uint64_t)arch_thread_frame(t) - sizeof(*f));
-
-    f->return_address = (uint64_t)context_unpark;
-    f->rbp = 0; // ends the chain of frames
-    t->sp = (uint64_t)f;
-}
-
-void arch_context_switch_user(struct thread *prev, struct thread *next) {
-    struct cpu *cpu = this_cpu();
-
-    fpu_switch(&prev->arch, &next->arch);
-    msr_write(MSR_FS_BASE, next->arch.fs_base);
-    user_gs_load(cpu, next->arch.gs_base);
-    descriptors_set_kernel_stack(cpu, next->arch.stack_top);
-    cpu->arch.current = next;
-}
-
 struct thread *arch_context_switch(struct thread *prev, struct thread *next) {
     struct cpu *cpu = this_cpu();
 
     DEBUG_ASSERT(!arch_irq_enabled());
-    fpu_switch(&prev->arch, &next->arch);
+    arch_fpu_switch(&prev->arch, &next->arch);
     if (next->arch.fpu) {
         msr_write(MSR_FS_BASE, next->arch.fs_base);
         user_gs_load(cpu, next->arch.gs_base);

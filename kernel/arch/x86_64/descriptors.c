@@ -5,6 +5,7 @@
 // immutable after the boot processor filled it. Called at each processor's start, interrupts off (AMD64 manual volume 2, 4.8 and 8.9).
 #include "arch_private.h"
 
+#include <arch/call_fast.h>
 #include <arch/vectors.h>
 #include <arch/x86.h>
 #include <kernel/assert.h>
@@ -36,6 +37,7 @@ struct gate {
     uint16_t offset_middle;
     uint32_t offset_high, reserved;
 };
+STATIC_ASSERT(offsetof(struct cpu_tables, tss) + offsetof(struct tss, rsp) == ARCH_TABLES_RSP0, "arch/call_fast.h");
 STATIC_ASSERT(sizeof(struct gate) == 16, "gate layout");
 
 struct table_pointer {

@@ -21,13 +21,28 @@
 #include <arch/vectors.h>
 
 #define FRAME_SIZE   176
+#define FRAME_R15    0
+#define FRAME_R14    8
+#define FRAME_R13    16
+#define FRAME_R12    24
+#define FRAME_RBP    32
+#define FRAME_RBX    40
 #define FRAME_R11    48
+#define FRAME_R10    56
+#define FRAME_R9     64
+#define FRAME_R8     72
+#define FRAME_RAX    80
 #define FRAME_RCX    88
+#define FRAME_RDX    96
+#define FRAME_RSI    104
+#define FRAME_RDI    112
 #define FRAME_VECTOR 120
+#define FRAME_ERROR  128
 #define FRAME_RIP    136
 #define FRAME_CS     144
 #define FRAME_RFLAGS 152
 #define FRAME_RSP    160
+#define FRAME_SS     168
 
     .macro push_registers
     pushq %rdi
@@ -88,6 +103,9 @@ entry_syscall:
     swapgs
     movq %rsp, %gs:CPU_USER_SP
     movq %gs:CPU_KERNEL_SP, %rsp                // mitigation: page-table switch, branch history
+    cmpq $SYSCALL_NATIVE, %rax
+    jae .Lsyscall_native
+.Lsyscall_push:
     pushq $SELECTOR_USER_DATA
     pushq %gs:CPU_USER_SP
     pushq %r11
@@ -96,10 +114,8 @@ entry_syscall:
     pushq %rax
     pushq $0x100                                // ARCH_VECTOR_SYSCALL
     push_registers
-    xorl %ebp, %ebp                             // ends the chain of frames
-    cmpl $SYSCALL_NATIVE, %eax
-    jae .Lsyscall_native
 .Lsyscall_ordinary:
+    xorl %ebp, %ebp                             // ends the chain of frames
     sti
     movq %rsp, %rdi
     call syscall_dispatch
@@ -141,31 +157,122 @@ entry_syscall:
     movq %rsp, %rdi
     call entry_exit_work
     jmp .Lsyscall_exit
-// Calls between threads: the fast path (kernel/sched/call_fast.c), with interrupts off still. It returns another thread's frame, by which to leave.
+
+// Calls between threads: the fast path (kernel/sched/call_fast.c), with interrupts off still. It leaves by context_leave_fast, through another thread's frame,
+// or returns, having done nothing. The frame has what that needs: what the program does not get back, and what is known from how it came in, is filled in
+// when another way is taken (complete_frame). Callee-saved registers are not kept: the frame has them.
+    .macro complete_frame
+    movq $SELECTOR_USER_DATA, FRAME_SS(%rsp)
+    movq $SELECTOR_USER_CODE, FRAME_CS(%rsp)
+    movq $0x100, FRAME_VECTOR(%rsp)             // ARCH_VECTOR_SYSCALL
+    movq FRAME_RIP(%rsp), %rcx
+    movq %rcx, FRAME_RCX(%rsp)
+    movq FRAME_RFLAGS(%rsp), %rcx
+    movq %rcx, FRAME_R11(%rsp)
+    .endm
+
 .Lsyscall_native:
-    cmpl $SYSCALL_REPLY_RECEIVE, %eax
-    ja .Lsyscall_ordinary
-    movq %rsp, %rdi
-    leaq -16(%rsp), %rsp                        // arch_thread_park writes there
+    cmpq $SYSCALL_REPLY_RECEIVE, %rax
+    ja .Lsyscall_push
+    leaq -FRAME_SIZE(%rsp), %rsp
+    movq %r11, FRAME_RFLAGS(%rsp)
+    movq %gs:CPU_USER_SP, %r11
+    movq %rcx, FRAME_RIP(%rsp)
+    movq %r11, FRAME_RSP(%rsp)
+    movq %rax, FRAME_ERROR(%rsp)
+    movq %rdi, FRAME_RDI(%rsp)
+    movq %rsi, FRAME_RSI(%rsp)
+    movq %rdx, FRAME_RDX(%rsp)
+    movq %r8, FRAME_R8(%rsp)
+    movq %r9, FRAME_R9(%rsp)
+    movq %r10, FRAME_R10(%rsp)
+    movq %rbx, FRAME_RBX(%rsp)
+    movq %rbp, FRAME_RBP(%rsp)
+    movq %r12, FRAME_R12(%rsp)
+    movq %r13, FRAME_R13(%rsp)
+    movq %r14, FRAME_R14(%rsp)
+    movq %r15, FRAME_R15(%rsp)
     je 1f
     call ipc_fast_call
     jmp 2f
 1:  call ipc_fast_reply_receive
-2:  testq %rax, %rax
-    jz 3f
-    movq %rax, %rsp
-    movq %rdx, %rdi
-    call ipc_fast_finish
-    jmp .Lsyscall_leave
-3:  addq $16, %rsp
+2:  complete_frame
+    movq FRAME_ERROR(%rsp), %rcx
+    movq %rcx, FRAME_RAX(%rsp)
     jmp .Lsyscall_ordinary
     .size entry_syscall, . - entry_syscall
 
-// A thread that the fast path left without a stack is switched to: rax is the thread that ran before, rsp the frame.
+// The end of the fast path, jumped to by arch_call_leave (arch/call_fast.h), which has released the thread that was left: to user mode through the frame of
+// the current thread, which SYSCALL made, with status OK; badge and tag stand in it, and the words unless the tag's length is 0: then they are zeros. rsp is
+// the end of the frame, ecx says whether there is work to do first.
+// I2: rcx and r11 are taken from where rip and rflags stand, and rip, behind an instruction of the user's, is below ARCH_USER_END (offsets.c).
+    .balign 64
+    .globl context_leave_fast
+    .type context_leave_fast, @function
+context_leave_fast:
+    orl %gs:CPU_RESCHED, %ecx
+    jnz .Lfast_complete
+    movq FRAME_RFLAGS - FRAME_SIZE(%rsp), %r11
+    testl $0x10100, %r11d                       // RF, TF
+    jnz .Lfast_complete
+    movq FRAME_RSI - FRAME_SIZE(%rsp), %rsi
+    testl %esi, %esi
+    jnz .Lfast_words
+    xorl %edx, %edx
+    xorl %r8d, %r8d
+    xorl %r9d, %r9d
+    xorl %r10d, %r10d
+    xorl %ebx, %ebx
+    xorl %r12d, %r12d
+    xorl %r13d, %r13d
+    xorl %r14d, %r14d
+.Lfast_leave:
+    xorl %eax, %eax
+    movq FRAME_RDI - FRAME_SIZE(%rsp), %rdi
+    movq FRAME_R15 - FRAME_SIZE(%rsp), %r15
+    movq FRAME_RBP - FRAME_SIZE(%rsp), %rbp
+    movq FRAME_RIP - FRAME_SIZE(%rsp), %rcx
+    movq FRAME_RSP - FRAME_SIZE(%rsp), %rsp                  // mitigation: buffers of the processor
+    swapgs
+    sysretq
+.Lfast_words:
+    movq FRAME_RDX - FRAME_SIZE(%rsp), %rdx
+    movq FRAME_R8 - FRAME_SIZE(%rsp), %r8
+    movq FRAME_R9 - FRAME_SIZE(%rsp), %r9
+    movq FRAME_R10 - FRAME_SIZE(%rsp), %r10
+    movq FRAME_RBX - FRAME_SIZE(%rsp), %rbx
+    movq FRAME_R12 - FRAME_SIZE(%rsp), %r12
+    movq FRAME_R13 - FRAME_SIZE(%rsp), %r13
+    movq FRAME_R14 - FRAME_SIZE(%rsp), %r14
+    jmp .Lfast_leave
+.Lfast_complete:
+    leaq -FRAME_SIZE(%rsp), %rsp
+    complete_frame
+    xorl %eax, %eax
+    xorl %ebp, %ebp
+    movq %rax, FRAME_RAX(%rsp)
+    cmpl $0, FRAME_RSI(%rsp)
+    jne .Lsyscall_leave
+    movq %rax, FRAME_RDX(%rsp)
+    movq %rax, FRAME_R8(%rsp)
+    movq %rax, FRAME_R9(%rsp)
+    movq %rax, FRAME_R10(%rsp)
+    movq %rax, FRAME_RBX(%rsp)
+    movq %rax, FRAME_R12(%rsp)
+    movq %rax, FRAME_R13(%rsp)
+    movq %rax, FRAME_R14(%rsp)
+    jmp .Lsyscall_leave
+    .size context_leave_fast, . - context_leave_fast
+
+// A thread that the fast path left without a stack is switched to: rax is the thread that ran before. What context_switch_stacks popped for it stands in
+// context_parked.
     .balign 16
     .globl context_unpark
     .type context_unpark, @function
 context_unpark:
+    movq %gs:CPU_KERNEL_SP, %rsp
+    leaq -FRAME_SIZE(%rsp), %rsp
+    complete_frame
     movq %rax, %rdi
     call sched_first_run
     sti
@@ -173,6 +280,15 @@ context_unpark:
     call ipc_resume
     jmp .Lsyscall_exit
     .size context_unpark, . - context_unpark
+
+    .section .rodata
+    .balign 16
+    .globl context_parked
+    .type context_parked, @object
+context_parked:
+    .quad 0, 0, 0, 0, 0, 0, context_unpark      // r15 r14 r13 r12 rbx rbp, and where to go on
+    .size context_parked, . - context_parked
+    .text
 
 // SYSCALL from 32-bit code: no such interface.
     .balign 16

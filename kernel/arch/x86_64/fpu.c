@@ -6,10 +6,11 @@
 // on processors without XSAVE. AVX-512 and later components stay off.
 //
 // Invariants:
-//   I1 a user thread's area is valid for XRSTOR at any time: only fpu_switch, arch_fpu_init and checked loads write it.
+//   I1 a user thread's area is valid for XRSTOR at any time: only arch_fpu_switch, arch_fpu_init and checked loads write it.
 //   I2 every thread's state is loaded from its own area before it runs, so XSAVEOPT's memory of the last area is always right.
 #include "arch_private.h"
 
+#include <arch/call_fast.h>
 #include <arch/context.h>
 #include <arch/x86.h>
 #include <kernel/assert.h>
@@ -40,6 +41,7 @@ STATIC_ASSERT(offsetof(struct fpu_area, components) == LEGACY_SIZE, "XSAVE heade
 static size_t area_size = LEGACY_SIZE;
 static uint64_t enabled_components; // 0: FXSAVE
 static bool has_xsaveopt;
+uint32_t arch_fpu_quick;
 static uint32_t mxcsr_mask = 0xffbf;
 
 static inline void area_save(void *area, bool optimized) {
@@ -84,6 +86,7 @@ void fpu_enable(struct cpu *cpu) {
             enabled_components = XSTATE_X87 | XSTATE_SSE | (leaf1.ecx & 1u << 28 ? XSTATE_AVX : 0);
             enabled_components &= cpuid(0xd, 0).eax;
             has_xsaveopt = (cpuid(0xd, 1).eax & 1) != 0;
+            arch_fpu_quick = has_xsaveopt ? (uint32_t)enabled_components : 0;
         }
         __asm__ volatile("xsetbv" ::"c"(0), "a"((uint32_t)enabled_components), "d"(0));
         if (boot_processor)
@@ -94,7 +97,7 @@ void fpu_enable(struct cpu *cpu) {
         mxcsr_probe();
 }
 
-void fpu_switch(struct arch_thread *prev, struct arch_thread *next) {
+void arch_fpu_switch(struct arch_thread *prev, struct arch_thread *next) {
     if (prev->fpu)
         area_save(prev->fpu, true);
     if (next->fpu)

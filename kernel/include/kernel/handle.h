@@ -76,9 +76,14 @@ void handle_table_clear(struct handle_table *t);
 void handle_table_close_all(struct handle_table *t);
 
 // The entry that h leads to, open or not.
-static always_inline const struct handle_entry *handle_entry_of(const struct handle_table *t, inv_handle_t h) {
-    const union handle_array *a = atomic_load_explicit(&t->array, memory_order_acquire);
+static always_inline const union handle_array *handle_array_of(const struct handle_table *t) {
+    return atomic_load_explicit(&t->array, memory_order_acquire);
+}
+static always_inline const struct handle_entry *handle_entry_in(const union handle_array *a, inv_handle_t h) {
     return (const struct handle_entry *)((const char *)a + (h & a->header.mask));
+}
+static always_inline const struct handle_entry *handle_entry_of(const struct handle_table *t, inv_handle_t h) {
+    return handle_entry_in(handle_array_of(t), h);
 }
 static always_inline bool handle_entry_is(const struct handle_entry *e, inv_handle_t h) {
     return atomic_load_explicit(&e->handle, memory_order_acquire) == h;

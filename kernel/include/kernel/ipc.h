@@ -15,6 +15,7 @@
 #include <kernel/list.h>
 #include <kernel/lock.h>
 #include <kernel/object.h>
+#include <kernel/rbtree.h>
 
 struct arch_frame;
 struct thread;
@@ -35,8 +36,11 @@ struct thread_ipc {
     /* atomic: */
     _Atomic uint64_t call; // number of the call << CALL_STATE_BITS | enum call_state
     /* lock of the endpoint at which it waits: */
-    struct list_node node;  // receivers or callers
-    _Atomic bool receiving; // is on receivers
+    struct list_node node;         // receivers
+    _Atomic bool receiving;        // is on receivers
+    uint8_t queued_priority;       // as it was when the call was queued
+    struct rb_node caller;         // callers
+    struct list_node through_node; // callers of its connection
     /* written before it waits, stable while it does: */
     _Atomic(struct endpoint *) endpoint; // QUEUED: where
     _Atomic(struct reply *) reply;       // receiving: what it named; SERVED: what stands for the call
@@ -46,7 +50,6 @@ struct thread_ipc {
     struct ipc_parcel *parcel;           // or NULL: what it sends, then what arrived for it
     struct ipc_leases *leases;           // or NULL: what it lends for the time of a call, kept for the next one
     bool leased;                         // this call lends something
-    bool parked;                         // asleep with nothing on its kernel stack that is worth to be returned to
     /* lock of home: */
     struct endpoint *home; // counted, or NULL: where it received last; on its list of members
     struct list_node home_node;
@@ -68,10 +71,12 @@ struct endpoint {
     struct object obj;
     struct spinlock lock; // rank ENDPOINT, interrupts off
     /* lock: */
-    struct list_node receivers; // threads, last come first
-    struct list_node callers;   // threads by priority, first come first among equals
-    struct list_node packets;   // first come first
-    struct list_node members;   // threads that received here last
+    struct list_node receivers;  // threads, last come first
+    struct rb_tree callers;      // threads by priority when they were queued, first come first among equals
+    struct thread *first_caller; // of callers, or NULL
+    struct list_node packets;    // first come first
+    struct list_node members;    // threads that received here last
+    uint32_t pending;            // callers, packets, and one if it is dead: 0: who receives waits
     bool dead;
     /* immutable: */
     nstime_t grace; // how long a caller that wants to leave waits for the reply
@@ -83,6 +88,9 @@ struct connection {
     struct endpoint *endpoint; // immutable, counted
     _Atomic bool revoked;
     struct packet closed;
+    /* the endpoint's lock: */
+    struct list_node callers; // threads that are queued through it
+    bool deleted;             // callers is nobody's any more
 };
 
 struct reply {
@@ -116,15 +124,12 @@ static inline void endpoint_post(struct endpoint *e, struct packet *p) {
 // Takes p back if it waits. Any context.
 void endpoint_unpost(struct endpoint *e, struct packet *p);
 
-// The fast path, from the entry code, interrupts off: the frame to leave the kernel with, once ipc_fast_finish(left) has run on its stack; NULL: nothing was
-// done, the ordinary way is to be taken.
-struct ipc_fast_exit {
-    struct arch_frame *frame;
-    struct thread *left;
-};
-struct ipc_fast_exit ipc_fast_call(struct arch_frame *f);
-struct ipc_fast_exit ipc_fast_reply_receive(struct arch_frame *f);
-void ipc_fast_finish(struct thread *left);
+// The fast path, from the entry code, interrupts off, with the first two registers of a message. They leave the kernel through another thread's frame, on
+// whose stack ipc_fast_finish has run; or they return, and nothing was done: the ordinary way is to be taken.
+void ipc_fast_call(uint64_t handles, uint64_t tag);
+void ipc_fast_reply_receive(uint64_t handles, uint64_t tag);
+struct run_queue;
+void ipc_fast_finish(struct thread *left, struct run_queue *q);
 // A thread that was parked by the fast path runs again without an answer, or with one: goes on waiting, or finishes its call. From arch code, as a thread's
 // first step, interrupts on.
 void ipc_resume(struct arch_frame *f);

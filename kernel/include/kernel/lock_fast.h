@@ -16,17 +16,15 @@ static inline void spin_unlock_fast(struct spinlock *l) {
     spin_unlock(l);
 }
 #else
-// False: somebody has it, or waits for it.
+// False: somebody has it, or waits for it. A free lock's halves are equal (kernel/sync/spinlock.c): who finds the word otherwise than made of its low half
+// finds it taken.
 static always_inline must_check bool spin_try_fast(struct spinlock *l) {
-    uint32_t seen = atomic_load_explicit(&l->ticket, memory_order_relaxed);
-    return likely((uint16_t)seen == seen >> 16) &&
-           likely(atomic_compare_exchange_strong_explicit(&l->ticket, &seen, seen + (1u << 16), memory_order_acquire,
+    uint32_t free = arch_both_halves(atomic_load_explicit((_Atomic uint16_t *)&l->ticket, memory_order_relaxed));
+    return likely(atomic_compare_exchange_strong_explicit(&l->ticket, &free, free + (1u << 16), memory_order_acquire,
                                                           memory_order_relaxed));
 }
 static always_inline void spin_unlock_fast(struct spinlock *l) {
-    _Atomic uint16_t *serving = (_Atomic uint16_t *)&l->ticket; // the low half: kernel/sync/spinlock.c
-    uint16_t now = atomic_load_explicit(serving, memory_order_relaxed);
-    atomic_store_explicit(serving, (uint16_t)(now + 1), memory_order_release);
+    arch_add16_release((_Atomic uint16_t *)&l->ticket, 1);
 }
 #endif
 

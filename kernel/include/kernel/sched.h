@@ -65,27 +65,47 @@ enum thread_state {
 
 // The part of struct thread that belongs to the scheduler (kernel/sched alone writes it).
 struct sched_thread {
-    struct sched_context *context;    // run queue lock: what it runs on, its own or a caller's
-    struct sched_context *own;        // immutable, counted
-    bool away;                        // run queue lock: asleep, and what it ran on is with another thread
-    uint8_t own_priority;             // run queue lock: what goes with own
-    struct thread *lender;            // run queue lock: whose call brought the context that it holds; compared only
-    struct list_node run_node;        // run queue lock: fixed priorities
-    struct rb_node fair_node;         // run queue lock
-    _Atomic uint32_t state;           // enum thread_state
-    _Atomic uint8_t wait_kind;        // enum wait_kind of the sleep begun
-    uint8_t base_priority, inherited; // thread lock: own, and the most urgent waiter's on a mutex that it holds
-    uint8_t lent[2];                  // thread lock: parts of inherited that mutex_lend set, by enum lender
-    _Atomic uint8_t priority;         // run queue lock: effective, the greater of the two
-    _Atomic uint32_t cpu;             // where it runs, is queued or ran last
-    _Atomic bool on_cpu;              // true until its registers are saved
-    bool queued;                      // run queue lock
-    cpuset_t affinity;                // thread lock
-    struct list_node contended;       // thread lock: mutexes held that have waiters
-    _Atomic bool wanted;              // written under thread lock: contended is not empty
-    struct mutex_waiter *blocked_on;  // thread lock: its place among the waiters of a mutex, or NULL
-    bool moving;                      // run queue lock: leaves this processor at its next switch (affinity)
-    bool slice_over;                  // run queue lock: goes behind its equals at its next preemption
+    struct sched_context *context; // run queue lock: what it runs on, its own or a caller's
+    struct sched_context *own;     // immutable, counted
+    uint8_t own_priority;          // run queue lock: what goes with own
+    struct thread *lender;         // run queue lock: whose call brought the context that it holds; compared only
+    struct list_node run_node;     // run queue lock: fixed priorities
+    struct rb_node fair_node;      // run queue lock
+    union {
+        struct {
+            _Atomic uint32_t state; // enum thread_state
+            _Atomic uint32_t cpu;   // where it runs, is queued or ran last
+        };
+        _Atomic uint64_t state_at; // both, for a look at both
+    };
+    // Side by side for the fast path of calls, to which one comparison tells all (hand_fast.h).
+    union {
+        struct {
+            bool
+                parked; // asleep in a call or receive, with nothing on its kernel stack that is worth to be returned to
+            bool away;  // run queue lock: asleep, and what it ran on is with another thread
+            bool moving;       // run queue lock: leaves this processor at its next switch (affinity)
+            uint8_t inherited; // thread lock: the most urgent waiter's on a mutex that it holds
+        };
+        uint16_t parked_away;
+        uint32_t handed;
+    };
+    union {
+        struct {
+            uint8_t base_priority;    // thread lock: own
+            _Atomic uint8_t priority; // run queue lock: effective, the greater of base and inherited
+        };
+        uint16_t priorities;
+    };
+    _Atomic uint8_t wait_kind;       // enum wait_kind of the sleep begun
+    uint8_t lent[2];                 // thread lock: parts of inherited that mutex_lend set, by enum lender
+    _Atomic bool on_cpu;             // true until its registers are saved
+    bool queued;                     // run queue lock
+    cpuset_t affinity;               // thread lock
+    struct list_node contended;      // thread lock: mutexes held that have waiters
+    _Atomic bool wanted;             // written under thread lock: contended is not empty
+    struct mutex_waiter *blocked_on; // thread lock: its place among the waiters of a mutex, or NULL
+    bool slice_over;                 // run queue lock: goes behind its equals at its next preemption
     nstime_t slack; // how much later than asked for a sleep may end, to end with others: its personality's to say
     /* own thread, and the switch to and from it, in cycles (arch_cycles): */
     int64_t kernel_cycles; // spent in the kernel; while it is there, less the counter as it came in, so below 0
@@ -154,7 +174,9 @@ void sched_load(uint64_t out_load[3], unsigned *out_running, unsigned *out_total
 void cpuset_add(cpuset_t *s, unsigned cpu);
 void cpuset_remove(cpuset_t *s, unsigned cpu);
 static inline bool cpuset_has(const cpuset_t *s, unsigned cpu) {
-    return (atomic_load_explicit(&s->bits[cpu / 64], memory_order_relaxed) >> (cpu % 64)) & 1;
+    return (atomic_load_explicit(&s->bits[ARRAY_SIZE(s->bits) == 1 ? 0 : cpu / 64], memory_order_relaxed) >>
+            (cpu % 64)) &
+           1;
 }
 static inline unsigned cpuset_count(const cpuset_t *s) {
     unsigned n = 0;

@@ -44,11 +44,30 @@ static inline inv_status_t inv_message_trap(uint64_t number, uint64_t handles, s
     return (inv_status_t)number;
 }
 
+// The same for a message without words and block, and when words that arrive are not wanted: nothing goes through memory.
+static inline inv_status_t inv_message_trap_empty(uint64_t number, uint64_t *handles, uint64_t *tag) {
+    register uint64_t r15 __asm__("r15") = 0;
+
+    __asm__ volatile("syscall"
+                     : "+a"(number), "+D"(*handles), "+S"(*tag)
+                     : "r"(r15)
+                     : "rcx", "r11", "rdx", "r10", "r8", "r9", "rbx", "r12", "r13", "r14", "memory", "cc");
+    return (inv_status_t)number;
+}
+
 // Sends m through a connection (right CALL) and waits for the answer, which takes its place. In order: BAD_HANDLE, WRONG_TYPE, ACCESS, INVALID (tag, block),
 // RANGE (length), FAULT, then what sending handles and memory can bring (BAD_HANDLE, ACCESS, QUOTA, NO_MEMORY), PEER_GONE (nobody will answer), TIMED_OUT,
 // INTERRUPTED.
 static inline inv_status_t inv_call(inv_handle_t connection, struct inv_message *m, struct inv_call_block *b) {
     return inv_message_trap(INV_SYS_CALL, connection, m, b);
+}
+
+// Sends label and no words; *out_tag is the answer's. Errors as inv_call's.
+static inline inv_status_t inv_call_empty(inv_handle_t connection, uint32_t label, uint64_t *out_tag) {
+    uint64_t handles = connection;
+
+    *out_tag = INV_TAG(label, 0);
+    return inv_message_trap_empty(INV_SYS_CALL, &handles, out_tag);
 }
 
 // Waits at an endpoint (right RECEIVE) for a call, for which reply (right RECEIVE) stands from then on, or a packet (INV_TAG_PACKET in the tag). m's tag holds
@@ -68,6 +87,14 @@ static inline inv_status_t inv_reply(inv_handle_t reply, struct inv_message *m, 
 static inline inv_status_t inv_reply_receive(inv_handle_t endpoint, inv_handle_t reply, struct inv_message *m,
                                              struct inv_call_block *b) {
     return inv_message_trap(INV_SYS_REPLY_RECEIVE, (uint64_t)reply << 32 | endpoint, m, b);
+}
+
+// The same with label and no words, for servers whose requests have none: what arrived is told by *out_tag and *out_badge.
+static inline inv_status_t inv_reply_receive_empty(inv_handle_t endpoint, inv_handle_t reply, uint32_t label,
+                                                   uint64_t *out_tag, uint64_t *out_badge) {
+    *out_badge = (uint64_t)reply << 32 | endpoint;
+    *out_tag = INV_TAG(label, 0);
+    return inv_message_trap_empty(INV_SYS_REPLY_RECEIVE, out_badge, out_tag);
 }
 
 #endif

@@ -32,10 +32,6 @@ void arch_thread_init(struct arch_thread *t, void (*entry)(void *), void *arg);
 // Switches stacks, FPU, TLS bases, TSS and kernel_sp from prev to next; returns, on prev's stack, when prev is switched to again; the value returned is
 // the thread that ran just before. Interrupts off, run queue lock held by protocol of the scheduler. The address space is switched by the caller.
 struct thread *arch_context_switch(struct thread *prev, struct thread *next);
-// The same without the stack: next has none (arch_thread_park), and the caller leaves for user mode by next's frame. Both are user threads.
-void arch_context_switch_user(struct thread *prev, struct thread *next);
-// Nothing on t's kernel stack is needed any more but its user frame: the next switch to it calls ipc_resume(frame), interrupts on, and returns to user mode.
-void arch_thread_park(struct arch_thread *t);
 // The frame pointer that a thread which is not running was switched away with: the start of its chain for backtraces.
 uintptr_t arch_thread_saved_fp(const struct arch_thread *t);
 // Leaves the kernel through the frame at the top of the current thread's stack, after the work of thread_return_to_user(). Never returns. Interrupts any.

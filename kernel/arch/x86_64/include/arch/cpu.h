@@ -55,6 +55,16 @@ static inline void arch_preempt_inc(void) {
 static always_inline void arch_cpu_add64(const size_t offset, uint64_t n) {
     __asm__ volatile("addq %1, %%gs:%c0" ::"i"(offset), "er"(n) : "memory", "cc");
 }
+// Adds n to a word that nobody else changes meanwhile, after all that came before: one instruction, not a locked one.
+static always_inline void arch_add16_release(_Atomic uint16_t *p, const uint16_t n) {
+    __asm__ volatile("addw %1, %0" : "+m"(*p) : "i"(n) : "memory", "cc");
+}
+// n in both halves: one instruction.
+static always_inline uint32_t arch_both_halves(uint32_t n) {
+    uint32_t both;
+    __asm__("imull $0x10001, %1, %0" : "=r"(both) : "r"(n) : "cc");
+    return both;
+}
 // Returns true if the count fell to zero and a reschedule is pending.
 static inline bool arch_preempt_dec(void) {
     bool zero;

@@ -17,7 +17,7 @@ static inline vaddr_t arch_ipc_block(const struct arch_frame *f) {
     return f->r15;
 }
 // The words that a message of length bytes (at most 64) needs go from one frame to the other, where the rest become zero.
-static inline void arch_ipc_words_copy(struct arch_frame *to, const struct arch_frame *from, unsigned length) {
+static always_inline void arch_ipc_words_copy(struct arch_frame *to, const struct arch_frame *from, unsigned length) {
     to->rdx = length > 0 ? from->rdx : 0;
     to->r10 = length > 8 ? from->r10 : 0;
     to->r8 = length > 16 ? from->r8 : 0;

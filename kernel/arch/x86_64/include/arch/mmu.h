@@ -72,6 +72,9 @@ bool arch_kernel_readable(vaddr_t va);
 
 // This processor only.
 void arch_mmu_load(struct arch_aspace *as); // NULL: the kernel's own table
+static always_inline void arch_mmu_load_user(const struct arch_aspace *as) {
+    __asm__ volatile("movq %0, %%cr3" ::"r"(as->root) : "memory");
+}
 void arch_tlb_flush_page(vaddr_t va);
 void arch_tlb_flush_user(void); // all non-global entries
 void arch_tlb_flush_all(void);  // global ones too

@@ -5,7 +5,7 @@
 // context at once. Called by the entry code (entry.S) with interrupts off, before anything else; they stay off. A flat list of guards, each with its reason
 // and one way out (the ordinary way does everything, this one included); then a commit that cannot fail. Nobody is woken, queued or counted.
 //
-// Both threads have nothing on their kernel stacks: the one that waits said so when it went to sleep (ipc.parked), or came here itself and left no stack
+// Both threads have nothing on their kernel stacks: the one that waits said so when it went to sleep (sched.parked), or came here itself and left no stack
 // (arch_call_park: if the scheduler runs it, it begins in ipc_resume). So there is nothing to switch but registers, and the way out to user mode is the
 // end of the switch: arch_call_leave leaves through the other's frame, after what ipc_fast_finish does, on the other's stack.
 //

@@ -55,7 +55,7 @@ struct process {
     struct list_node job_node;       // job lock
     struct signals signals;          // TERMINATED
 
-    bool job_killed;                 // job lock: job_kill has been here
+    bool job_killed; // job lock: job_kill has been here
     /* immutable after create: */
     struct handle_table handles;       // own lock
     const struct personality_ops *ops; // never NULL

@@ -109,10 +109,23 @@ static void keep(struct inv_random *r, inv_handle_t h) {
         (void)inv_handle_close(old); // may have been closed, or replaced
 }
 
-// bootstrap would lead out of the pool; the two jobs are not closed.
+// Calls that are not made at random, and why.
+static const char *const left_out[] = {
+    "bootstrap",                          // would lead out of the pool
+    "object_wait",    "object_wait_many", // until a deadline that may be never
+    "region_create",  "region_map",
+    "region_unmap",   "region_protect", // what is mapped outlives the handles, and may be the program itself
+    "region_destroy",
+    "channel_write", // two channels with an end of the other in a message keep each other (CAVEATS.md)
+};
+
+// The two jobs are not closed.
 static bool is_left_out(const struct inv_call_entry *e, const uint64_t *a) {
+    for (unsigned i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
+        if (strcmp(e->name, left_out[i]) == 0)
+            return true;
     bool closes = strcmp(e->name, "handle_close") == 0 || strcmp(e->name, "handle_replace") == 0;
-    return strcmp(e->name, "bootstrap") == 0 || (closes && (a[0] == atomic_load(&pool[JOB_PLACE]) || a[0] == outer));
+    return closes && (a[0] == atomic_load(&pool[JOB_PLACE]) || a[0] == outer);
 }
 
 static void *caller(void *number) {
@@ -147,15 +160,28 @@ static void pool_begin(void) {
     atomic_store(&pool[JOB_PLACE], job);
 }
 
+// The other processes end at the same time, and what they have closed is freed a little later: the machine may be short of pages for a moment.
+static inv_status_t write_patiently(inv_handle_t vmo, uint64_t offset) {
+    inv_status_t status = INV_OK;
+    uint64_t done;
+    for (unsigned turn = 0; turn < 1000; turn++) {
+        status = inv_vmo_write(vmo, offset, buffer, 1, &done);
+        if (status != INV_ERR_NO_MEMORY)
+            break;
+        usleep(2000);
+    }
+    return status;
+}
+
 // Nothing is left that pays: the outer job can spend nearly all it may.
 static void all_has_come_back(void) {
     inv_handle_t vmo;
-    uint64_t done, size = JOB_BYTES - (2 << 20);
+    uint64_t size = JOB_BYTES - (2 << 20);
     for (unsigned i = 0; i < POOL; i++)
         (void)inv_handle_close(atomic_load(&pool[i]));
     CHECK_OK(inv_vmo_create(outer, size, 0, &vmo));
     for (uint64_t offset = 0; offset < size; offset += 4096)
-        CHECK_OK(inv_vmo_write(vmo, offset, buffer, 1, &done));
+        CHECK_OK(write_patiently(vmo, offset));
     CHECK_OK(inv_handle_close(vmo));
     CHECK_OK(inv_handle_close(outer));
 }

@@ -238,8 +238,8 @@ void sched_drop_borrowed(void) {
     spin_unlock_irq(&q->lock, flags);
 }
 
-// c, t's own, comes from who holds it. False: it went on to another meanwhile.
-static bool take_from_holder(struct thread *t, struct sched_context *c) {
+// c, t's own, comes from who holds it.
+static void take_from_holder(struct thread *t, struct sched_context *c) {
     irq_flags_t flags;
     struct run_queue *q = context_lock(c, &flags);
     struct thread *holder = c->holder;
@@ -263,7 +263,6 @@ static bool take_from_holder(struct thread *t, struct sched_context *c) {
         atomic_store_explicit((_Atomic(struct thread *) *)&c->holder, t, memory_order_release);
     }
     spin_unlock_irq(&q->lock, flags);
-    return true;
 }
 
 void sched_recover(struct thread *t) {

@@ -160,7 +160,7 @@ static void pool_begin(void) {
     atomic_store(&pool[JOB_PLACE], job);
 }
 
-// The other processes end at the same time, and what they have closed is freed a little later: the machine may be short of pages for a moment.
+// The machine may be short of pages for a moment (NO_MEMORY, where a charge that stayed would be QUOTA): most likely what was closed is freed a little later.
 static inv_status_t write_patiently(inv_handle_t vmo, uint64_t offset) {
     inv_status_t status = INV_OK;
     uint64_t done;
